@@ -1,0 +1,14 @@
+//! The portal's JSON, codes and paths: what it is told, and what is concluded from what it says.
+//!
+//! In: a [`Dialect`], answers as they came. Out: the session's [`Portal`](crate::session::Portal) and a
+//! [`Verdict`] on a forwarded reply. Always: what is sent follows the dialect strictly, what is read is read
+//! liberally; messages are never matched on. Refuses to know: when something is called, and who waits for it.
+
+mod client;
+mod dialect;
+mod verdict;
+mod wire;
+
+pub use client::Client;
+pub use dialect::{Dialect, EmptyBody, Endpoint, MethodForm, Preset};
+pub use verdict::Verdict;

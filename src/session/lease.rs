@@ -1,0 +1,67 @@
+//! What a request borrows: a frozen bearer, and an open channel.
+
+use std::time::SystemTime;
+
+use http::HeaderValue;
+
+use crate::channel::Channel;
+
+/// Counts replacements, so that a late complaint about an old lease is told from a new one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Generation(pub(super) u64);
+
+/// The bearer as it stood when a request set out.
+#[derive(Debug)]
+pub struct Lease {
+    pub(super) generation: Generation,
+    pub(super) bearer: HeaderValue,
+    pub(super) expires_at: SystemTime,
+}
+
+impl Lease {
+    /// Which replacement this is.
+    pub fn generation(&self) -> Generation {
+        self.generation
+    }
+
+    /// The `Authorization` header's value, sensitive.
+    pub fn bearer(&self) -> &HeaderValue {
+        &self.bearer
+    }
+
+    /// When the portal stops taking it, by the wall clock.
+    pub fn expires_at(&self) -> SystemTime {
+        self.expires_at
+    }
+}
+
+/// A channel with its life: until when, and since when.
+#[derive(Debug)]
+pub struct OpenChannel {
+    pub(super) generation: Generation,
+    pub(super) channel: Channel,
+    pub(super) opened_at: SystemTime,
+    pub(super) expires_at: SystemTime,
+}
+
+impl OpenChannel {
+    /// Which replacement this is.
+    pub fn generation(&self) -> Generation {
+        self.generation
+    }
+
+    /// The keys and the id.
+    pub fn channel(&self) -> &Channel {
+        &self.channel
+    }
+
+    /// When it was opened: a channel made just now is not the cause of a 4000 (PROTOCOL section 13).
+    pub fn opened_at(&self) -> SystemTime {
+        self.opened_at
+    }
+
+    /// When the portal drops it, by the wall clock.
+    pub fn expires_at(&self) -> SystemTime {
+        self.expires_at
+    }
+}

@@ -1,0 +1,82 @@
+//! What can go wrong on the way to the portal and back.
+
+use std::time::Duration;
+
+/// Why there is no reply. Every variant says whether the portal may have acted.
+#[derive(Debug, thiserror::Error)]
+pub enum UpstreamError {
+    /// The name does not resolve.
+    #[error("the portal's name {host} does not resolve")]
+    Dns {
+        /// The name.
+        host: String,
+        /// The resolver's words.
+        #[source]
+        source: std::io::Error,
+    },
+    /// No TCP connection.
+    #[error("no connection to the portal at {authority}")]
+    Connect {
+        /// Host and port.
+        authority: String,
+        /// The system's words.
+        #[source]
+        source: std::io::Error,
+    },
+    /// DNS, TCP and TLS together took too long.
+    #[error("no connection to the portal at {authority} within {limit:?}")]
+    ConnectTimeout {
+        /// Host and port.
+        authority: String,
+        /// `upstream.connect_timeout`.
+        limit: Duration,
+    },
+    /// The TLS handshake failed; a certificate fault among others.
+    #[error("no TLS with the portal at {authority}")]
+    Tls {
+        /// Host and port.
+        authority: String,
+        /// What rustls says.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The connection ended, or spoke nonsense, before the head of an answer.
+    #[error("the portal's connection broke before an answer")]
+    Broken {
+        /// Whether anything of the request may have been processed.
+        may_have_acted: bool,
+        /// What hyper says.
+        #[source]
+        source: hyper::Error,
+    },
+    /// No head of an answer in time.
+    #[error("no answer from the portal within {0:?}")]
+    HeadTimeout(Duration),
+    /// The answer is larger than may be collected.
+    #[error("the portal's answer is larger than {0} bytes")]
+    TooLarge(usize),
+    /// The answer's body broke off while it was collected.
+    #[error("the portal's answer broke off")]
+    BodyBroken(#[source] hyper::Error),
+    /// The client's body broke off while it was forwarded.
+    #[error("the client's body broke off")]
+    ClientBody(#[source] hyper::Error),
+    /// An answer that no proxy may pass on: an upgrade nobody asked for, an impossible framing.
+    #[error("the portal's answer is not valid: {0}")]
+    Invalid(&'static str),
+}
+
+impl UpstreamError {
+    /// Whether the portal may have acted on the request.
+    pub fn may_have_acted(&self) -> bool {
+        match self {
+            Self::Dns { .. } | Self::Connect { .. } | Self::ConnectTimeout { .. } | Self::Tls { .. } => false,
+            Self::Broken { may_have_acted, .. } => *may_have_acted,
+            Self::HeadTimeout(_)
+            | Self::TooLarge(_)
+            | Self::BodyBroken(_)
+            | Self::ClientBody(_)
+            | Self::Invalid(_) => true,
+        }
+    }
+}
