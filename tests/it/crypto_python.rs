@@ -91,6 +91,8 @@ fn agrees(answered: &Value, texts: &[Vec<u8>], open: impl Fn(&[u8]) -> Vec<u8>, 
 fn python(cases: &[Value]) -> Vec<Value> {
     let script = vectors().join("open_envelopes.py");
     let mut python = Command::new("python3")
+        // Without `-B` it would leave its byte code beside the script.
+        .arg("-B")
         .arg(&script)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
