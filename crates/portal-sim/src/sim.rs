@@ -236,6 +236,11 @@ impl Sim {
         self.portal.set_rate_limits(rate_limits);
     }
 
+    /// How often things may be asked.
+    pub fn rate_limits(&self) -> RateLimits {
+        self.portal.rate_limits()
+    }
+
     /// Opens all rate windows anew.
     pub fn clear_rate_limits(&self) {
         self.portal.limits.clear();

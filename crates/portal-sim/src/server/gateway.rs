@@ -227,8 +227,11 @@ impl Visit<'_> {
         let required = portal.sealed.contains(&endpoint);
         let session = named(headers, &d.session_header);
         let looks_sealed = channel::is_envelope(&raw);
-        if !required && (session.is_none() || !(looks_sealed || d.envelope == Envelope::Raw)) && !looks_sealed
-        {
+        // Without the session header only a key exchange can be sealed; anything else that looks like an
+        // envelope is somebody's data.
+        let exchange = d.type1 != Type1::Refused && channel::is_key_exchange(&raw);
+        let named_channel = session.is_some() && (looks_sealed || d.envelope == Envelope::Raw);
+        if !(required || named_channel || exchange) {
             return Ok((Arrival::Plain, raw));
         }
         if d.sc_version && named(headers, "x-sc-version") != Some("2") {

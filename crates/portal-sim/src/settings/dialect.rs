@@ -6,17 +6,17 @@ use serde::Serialize;
 
 /// Defines an enum whose values have names, so that they can be set, listed, printed and drawn by lot.
 macro_rules! choice {
-    ($(#[$meta:meta])* pub enum $name:ident { $($(#[$vmeta:meta])* $variant:ident = $text:literal,)+ }) => {
+    ($(#[$meta:meta])* $see:vis enum $name:ident { $($(#[$vmeta:meta])* $variant:ident = $text:literal,)+ }) => {
         $(#[$meta])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
-        pub enum $name { $($(#[$vmeta])* $variant,)+ }
+        $see enum $name { $($(#[$vmeta])* $variant,)+ }
 
         impl $name {
             /// Every value.
-            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+            $see const ALL: &'static [Self] = &[$(Self::$variant),+];
 
             /// The value's name.
-            pub const fn name(self) -> &'static str {
+            $see const fn name(self) -> &'static str {
                 match self { $(Self::$variant => $text,)+ }
             }
         }
