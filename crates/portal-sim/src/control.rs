@@ -107,6 +107,11 @@ async fn answer(sim: &Sim, request: Request<Incoming>) -> Response<Full<Bytes>> 
             }
             Err(error) => reply(400, &json!({"error": error})),
         },
+        ("POST", "rotate-key") => {
+            let sim = sim.clone();
+            let _ = tokio::task::spawn_blocking(move || sim.rotate_key()).await;
+            done()
+        }
         ("POST", action) => match act(sim, action) {
             Some(()) => done(),
             None => reply(404, &json!({"error": "no such action"})),
@@ -118,7 +123,6 @@ async fn answer(sim: &Sim, request: Request<Incoming>) -> Response<Full<Bytes>> 
 fn act(sim: &Sim, action: &str) -> Option<()> {
     match action {
         "clear-faults" => sim.clear_faults(),
-        "rotate-key" => sim.rotate_key(),
         "drop-channels" => sim.drop_channels(),
         "expire-tokens" => sim.expire_access_tokens(),
         "revoke" => sim.revoke_sessions(),

@@ -117,7 +117,11 @@ async fn run(flags: Flags) -> Result<(), Box<dyn std::error::Error>> {
         None => None,
     };
     announce(&sim, control, flags.json);
-    tokio::signal::ctrl_c().await?;
+    let mut terminated = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted?,
+        _ = terminated.recv() => {}
+    }
     sim.stop().await;
     Ok(())
 }

@@ -42,6 +42,8 @@ pub(crate) enum Refusal {
     Internal,
     /// A status wanted by a test.
     Wanted(u16),
+    /// A status and code wanted by a test.
+    Coded(u16, String),
 }
 
 /// A refusal in words of the dialect.
@@ -96,6 +98,10 @@ impl Refusal {
             Self::Cooldown(seconds) => spelled.retry_after = Some(*seconds),
             Self::TooManyAttempts(seconds) | Self::RateLimited(seconds) => spelled.retry_after = *seconds,
             Self::Pending => spelled.pending = Some(dialect.pending_place),
+            Self::Coded(status, code) => {
+                spelled.status = *status;
+                spelled.code.clone_from(code);
+            }
             Self::RefreshRefused => spelled.status = dialect.refresh_refused_status,
             Self::InvalidPayload(_) => spelled.status = dialect.invalid_payload_status,
             Self::StaleChannel => {
@@ -143,7 +149,9 @@ impl Refusal {
             Self::StaleChannel => Row(400, "SECURE_CHANNEL.SESSION_NOT_FOUND", 400, None, Specific),
             Self::Channel(_) => Row(400, "4000", 400, None, Generic),
             Self::Internal => Row(500, "SYSTEM.INTERNAL_ERROR", 500, None, Generic),
-            Self::Wanted(status) => Row(*status, "SYSTEM.INTERNAL_ERROR", *status, None, Generic),
+            Self::Wanted(status) | Self::Coded(status, _) => {
+                Row(*status, "SYSTEM.INTERNAL_ERROR", *status, None, Generic)
+            }
         }
     }
 
@@ -177,7 +185,7 @@ impl Refusal {
             Self::OtpSetupInvalid => "No OTP setup in progress",
             Self::StaleChannel => "Secure channel session not found or expired",
             Self::Internal => "Internal error",
-            Self::Wanted(_) => "As requested",
+            Self::Wanted(_) | Self::Coded(..) => "As requested",
         }
     }
 }

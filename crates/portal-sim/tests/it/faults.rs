@@ -67,6 +67,9 @@ async fn statuses_and_limits_are_not_processed() {
     assert_eq!(client.get("echo").await.status, 503);
     let limited = client.get("echo").await;
     assert_eq!((limited.status, limited.headers["retry-after"].to_str().unwrap()), (429, "7"));
+    sim.next(Fault::Refuse { status: 403, code: "ACCESS.RISK_CHALLENGE_REQUIRED".to_owned() });
+    let risky = client.get("echo").await;
+    assert_eq!((risky.status, risky.code()), (403, "ACCESS.RISK_CHALLENGE_REQUIRED"));
     assert_eq!(sim.counters().echo, 0);
     assert_eq!(client.get("echo").await.status, 200);
     assert_eq!(sim.pending_faults(), 0);

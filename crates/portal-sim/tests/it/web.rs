@@ -190,6 +190,7 @@ async fn tls_serves_http_2_and_bad_certificates_are_bad() {
     assert_eq!(answer.status(), 200);
     assert_eq!(sim.wire_log()[0].version, "HTTP/2.0");
     let file = sim.ca_file().unwrap().to_owned();
+    drop(client);
     sim.stop().await;
     assert!(!file.exists(), "the CA's file goes with the last handle");
 
