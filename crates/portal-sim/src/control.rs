@@ -9,6 +9,7 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full, Limited};
@@ -33,7 +34,10 @@ pub async fn serve_control(sim: &Sim, listen: SocketAddr) -> std::io::Result<Soc
     let sim = sim.clone();
     tokio::spawn(async move {
         loop {
-            let Ok((stream, _)) = listener.accept().await else { continue };
+            let Ok((stream, _)) = listener.accept().await else {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+                continue;
+            };
             let sim = sim.clone();
             let service = service_fn(move |request| {
                 let sim = sim.clone();

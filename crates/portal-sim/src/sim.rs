@@ -261,12 +261,15 @@ impl Sim {
         self.portal.wire.clear();
     }
 
-    /// Stops accepting and closes all connections.
+    /// Stops accepting and closes all connections; when this returns, the port is free.
     pub async fn stop(self) {
         self.stop.send_replace(true);
+        // The listener is gone when nobody listens for the stop any more; only then are there no new
+        // connections to close.
+        self.stop.closed().await;
         self.portal.connections.close_all();
-        // The tasks end at their next turn.
-        tokio::task::yield_now().await;
+        // A connection can be stuck only in a reset that has ended it already, so this is a formality.
+        let _ = tokio::time::timeout(Duration::from_secs(2), self.portal.connections.drained()).await;
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::settings::{Dialect, PendingPlace, Vocabulary};
+use crate::settings::{Dialect, PendingPlace, ResponseForm, Vocabulary};
 
 /// Why a call was refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,7 +93,19 @@ impl Refusal {
             retry_after: None,
             pending: None,
         };
+        let tells =
+            matches!(dialect.response_form, ResponseForm::V200 | ResponseForm::V130 | ResponseForm::Sdk);
+        if dialect.soft_errors && tells && scope == Specific && self.is_about_an_account() {
+            spelled.status = 200;
+        }
+        let say = |own: &str, code: &mut String| {
+            if !own.is_empty() {
+                own.clone_into(code);
+            }
+        };
         match self {
+            Self::TokenInvalid => say(&dialect.expired_code, &mut spelled.code),
+            Self::PortalMismatch => say(&dialect.portal_mismatch_code, &mut spelled.code),
             Self::Fields(fields) => spelled.fields = Some(fields.clone()),
             Self::Cooldown(seconds) => spelled.retry_after = Some(*seconds),
             Self::TooManyAttempts(seconds) | Self::RateLimited(seconds) => spelled.retry_after = *seconds,
@@ -106,13 +118,29 @@ impl Refusal {
             Self::InvalidPayload(_) => spelled.status = dialect.invalid_payload_status,
             Self::StaleChannel => {
                 spelled.status = dialect.stale_status;
-                if !dialect.stale_code.is_empty() {
-                    spelled.code.clone_from(&dialect.stale_code);
-                }
+                say(&dialect.stale_code, &mut spelled.code);
             }
             _ => {}
         }
         spelled
+    }
+
+    /// Whether it is about a person and not about the way here, which HTTP must tell.
+    fn is_about_an_account(&self) -> bool {
+        matches!(
+            self,
+            Self::Credentials
+                | Self::LoginSessionGone
+                | Self::Locked
+                | Self::Suspended
+                | Self::Rejected
+                | Self::Closed
+                | Self::CodeInvalid
+                | Self::CurrentPassword
+                | Self::ResetTokenInvalid
+                | Self::ResetTokenExpired
+                | Self::OtpSetupInvalid
+        )
     }
 
     fn row(&self, dialect: &Dialect) -> Row {
@@ -198,6 +226,22 @@ mod tests {
     fn said(refusal: &Refusal, vocabulary: Vocabulary) -> (u16, String) {
         let spelled = refusal.spell(&Dialect { vocabulary, ..Preset::Guide.dialect() });
         (spelled.status, spelled.code)
+    }
+
+    #[test]
+    fn an_error_about_an_account_can_come_with_200_and_codes_can_be_replaced() {
+        let dialect = Dialect {
+            soft_errors: true,
+            expired_code: "ACCESS.TOKEN_EXPIRED".to_owned(),
+            ..Preset::Guide.dialect()
+        };
+        let said = |refusal: Refusal| {
+            let spelled = refusal.spell(&dialect);
+            (spelled.status, spelled.code)
+        };
+        assert_eq!(said(Refusal::Locked), (200, "AUTH.ACCOUNT_LOCKED".to_owned()));
+        assert_eq!(said(Refusal::StaleChannel).0, 400);
+        assert_eq!(said(Refusal::TokenInvalid), (401, "ACCESS.TOKEN_EXPIRED".to_owned()));
     }
 
     #[test]

@@ -112,6 +112,14 @@ pub struct Dialect {
     pub vocabulary: Vocabulary,
     /// The response envelope.
     pub response_form: ResponseForm,
+    /// Optional fields of answers (`timestamp`, `message`, `createdAt` …) are left out.
+    pub lean: bool,
+    /// Specific errors come with HTTP 200 and `success: false`, where the envelope has `success`.
+    pub soft_errors: bool,
+    /// Code of an invalid or expired access token; empty for the vocabulary's own.
+    pub expired_code: String,
+    /// Code of a token or path of another portal; empty for the vocabulary's own.
+    pub portal_mismatch_code: String,
     /// HTTP status of wrong credentials in the dotted vocabulary.
     pub credentials_status: u16,
     /// How a blocked account is reported.

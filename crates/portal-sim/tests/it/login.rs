@@ -53,7 +53,9 @@ async fn full_journey(settings: Settings) {
     let c = sim.counters();
     assert_eq!((c.initiate, c.complete, c.logins, c.refresh, c.logout), (2, 1, 1, 1, 1));
     assert_eq!(c.sealed_requests > 0, sim.dialect().channel);
+    let addr = sim.addr();
     sim.stop().await;
+    assert!(tokio::net::TcpStream::connect(addr).await.is_err(), "the port is free");
 }
 
 #[tokio::test]
