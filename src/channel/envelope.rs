@@ -2,10 +2,10 @@
 
 use std::borrow::Cow;
 
+use rand::CryptoRng;
+
 use super::aead::{Key, OVERHEAD};
 use super::{Base64, ChannelError, base64};
-
-use rand::CryptoRng;
 
 /// `SC`, version 2: how every binary envelope begins.
 const MAGIC: [u8; 3] = *b"SC\x02";

@@ -259,7 +259,7 @@ mod tests {
         fn it_agrees_with_a_parser_on_every_document(document in json(), pretty: bool) {
             let text = if pretty { serde_json::to_vec_pretty(&document) } else { serde_json::to_vec(&document) };
             let expected = match (document.get("v"), document.get("p")) {
-                (Some(v), Some(serde_json::Value::String(p))) if v.to_string() == "2" => Some(p.clone()),
+                (Some(v), Some(serde_json::Value::String(p))) if *v == 2 => Some(p.clone()),
                 _ => None,
             };
             let found = payload_text(&text.unwrap()).map(|raw| string_of(raw).unwrap());

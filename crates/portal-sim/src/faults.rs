@@ -20,6 +20,13 @@ pub enum Fault {
     RevokeTokens,
     /// The request is not processed; this status is the answer.
     Status(u16),
+    /// The request is not processed; this status and code are the answer, whatever the vocabulary.
+    Refuse {
+        /// The HTTP status.
+        status: u16,
+        /// The code, like `ACCESS.RISK_CHALLENGE_REQUIRED`.
+        code: String,
+    },
     /// The request is not processed; 429 with `Retry-After` in seconds is the answer.
     RateLimited {
         /// Seconds in `Retry-After`.

@@ -26,6 +26,7 @@
 mod business;
 mod chance;
 mod channel;
+mod control;
 mod counters;
 mod faults;
 mod portal;
@@ -34,6 +35,7 @@ mod settings;
 mod sim;
 mod state;
 
+pub use control::serve_control;
 pub use counters::Counters;
 pub use faults::Fault;
 pub use server::WireEntry;

@@ -236,6 +236,11 @@ impl Sim {
         self.portal.set_rate_limits(rate_limits);
     }
 
+    /// How often things may be asked.
+    pub fn rate_limits(&self) -> RateLimits {
+        self.portal.rate_limits()
+    }
+
     /// Opens all rate windows anew.
     pub fn clear_rate_limits(&self) {
         self.portal.limits.clear();
@@ -256,12 +261,15 @@ impl Sim {
         self.portal.wire.clear();
     }
 
-    /// Stops accepting and closes all connections.
+    /// Stops accepting and closes all connections; when this returns, the port is free.
     pub async fn stop(self) {
         self.stop.send_replace(true);
+        // The listener is gone when nobody listens for the stop any more; only then are there no new
+        // connections to close.
+        self.stop.closed().await;
         self.portal.connections.close_all();
-        // The tasks end at their next turn.
-        tokio::task::yield_now().await;
+        // A connection can be stuck only in a reset that has ended it already, so this is a formality.
+        let _ = tokio::time::timeout(Duration::from_secs(2), self.portal.connections.drained()).await;
     }
 }
 

@@ -24,7 +24,7 @@ use crate::portal::{Portal, Refusal};
 use crate::server::{Body, empty};
 
 /// Byte `n` of every download is `n % 251`: a prime, so that a chunk out of place shows.
-static PATTERN: LazyLock<Bytes> = LazyLock::new(|| (0..251u8).cycle().take(251 * 261).collect());
+static PATTERN: LazyLock<Bytes> = LazyLock::new(|| (0..251u8).cycle().take(251 * 263).collect());
 
 const CHUNK: u64 = 64 * 1024;
 

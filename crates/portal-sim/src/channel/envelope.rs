@@ -34,6 +34,11 @@ pub(crate) fn is_envelope(body: &[u8]) -> bool {
     body.starts_with(&MAGIC) || json_payload(body).is_some()
 }
 
+/// Whether a body is a SCv2 type 1 message.
+pub(crate) fn is_key_exchange(body: &[u8]) -> bool {
+    body.strip_prefix(&MAGIC).is_some_and(|rest| rest.first() == Some(&KEY_EXCHANGE))
+}
+
 /// Takes a request body apart; `None` when it is not in the form that this portal speaks.
 pub(crate) fn read_request(body: &[u8], form: Envelope) -> Option<Opened> {
     match form {

@@ -7,6 +7,8 @@ mod envelope;
 mod keys;
 mod session;
 
-pub(crate) use envelope::{Opened, decode_base64, is_envelope, read_request, write_response};
+pub(crate) use envelope::{
+    Opened, decode_base64, is_envelope, is_key_exchange, read_request, write_response,
+};
 pub(crate) use keys::{KeyRing, UnwrapError};
 pub(crate) use session::{Channel, ChannelError, Channels};

@@ -24,6 +24,9 @@ struct Moving {
     seen: HashSet<[u8; 12]>,
 }
 
+/// A bound on memory only: replays come soon or never.
+const REMEMBERED_IVS: usize = 1 << 18;
+
 /// Why a sealed payload was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ChannelError {
@@ -114,8 +117,14 @@ impl Channel {
             .decrypt(&Nonce::from(*iv), Payload { msg: sealed, aad: self.aad(aad) })
             .map_err(|_| ChannelError::Undecryptable)?;
         // Only now: a forged message must not use up the IV of a genuine one.
-        if once && !self.moving().seen.insert(*iv) {
-            return Err(ChannelError::Replayed);
+        if once {
+            let mut moving = self.moving();
+            if moving.seen.len() == REMEMBERED_IVS {
+                moving.seen.clear();
+            }
+            if !moving.seen.insert(*iv) {
+                return Err(ChannelError::Replayed);
+            }
         }
         Ok(plain)
     }

@@ -47,7 +47,7 @@ impl Answer {
     }
 
     pub(crate) fn write(&self, dialect: &Dialect) -> Vec<u8> {
-        let mut out = head(dialect.response_form, true, self.code, "SUCCESS");
+        let mut out = head(dialect, true, self.code, "SUCCESS");
         out.insert("data".to_owned(), self.data.clone());
         if self.pending == Some(PendingPlace::TopLevel) {
             out.insert("isPendingApproval".to_owned(), Value::Bool(true));
@@ -62,7 +62,7 @@ impl Answer {
 /// A no as status, `Retry-After` and body.
 pub(crate) fn write_refusal(refusal: &Refusal, dialect: &Dialect) -> (u16, Option<u64>, Vec<u8>) {
     let spelled = refusal.spell(dialect);
-    let mut out = head(dialect.response_form, false, &spelled.code, &spelled.message);
+    let mut out = head(dialect, false, &spelled.code, &spelled.message);
     let mut data = spelled.fields.map_or(Value::Null, |fields| json!(fields));
     if let Refusal::Cooldown(seconds) = refusal {
         data = json!({"cooldownSeconds": seconds});
@@ -78,16 +78,20 @@ pub(crate) fn write_refusal(refusal: &Refusal, dialect: &Dialect) -> (u16, Optio
     (spelled.status, spelled.retry_after, text(out))
 }
 
-fn head(form: ResponseForm, success: bool, code: &str, message: &str) -> Map<String, Value> {
+fn head(dialect: &Dialect, success: bool, code: &str, message: &str) -> Map<String, Value> {
     let mut out = Map::new();
     let mut put = |name: &str, value: Value| out.insert(name.to_owned(), value);
-    match form {
-        ResponseForm::V200 | ResponseForm::V130 => {
+    match dialect.response_form {
+        form @ (ResponseForm::V200 | ResponseForm::V130) => {
             put("version", json!(form.name()));
-            put("timestamp", json!(millis(SystemTime::now())));
+            if !dialect.lean {
+                put("timestamp", json!(millis(SystemTime::now())));
+            }
             put("success", json!(success));
             put("code", json!(code));
-            put("message", json!(message));
+            if !dialect.lean {
+                put("message", json!(message));
+            }
         }
         ResponseForm::Reduced => {
             put("code", json!(code));

@@ -18,14 +18,17 @@ use crate::state::millis;
 pub(crate) fn public_key(portal: &Portal) -> Outcome {
     let key = portal.keys.published(portal.dialect().base64);
     let made = key.made.replace_nanosecond(0).unwrap_or(OffsetDateTime::UNIX_EPOCH);
-    Ok(Answer::ok(json!({
+    let mut told = json!({
         "keyId": key.id,
         "publicKey": key.spki,
         "algorithm": "RSA-OAEP-2048",
         "keySize": 2048,
-        "createdAt": made.format(&Rfc3339).unwrap_or_default(),
-        "expiresAt": null,
-    })))
+    });
+    if !portal.dialect().lean {
+        told["createdAt"] = json!(made.format(&Rfc3339).unwrap_or_default());
+        told["expiresAt"] = Value::Null;
+    }
+    Ok(Answer::ok(told))
 }
 
 /// Reads a session request: key id and the two wrapped keys.

@@ -6,7 +6,7 @@ use crate::settings::Settings;
 
 crate::settings::choice! {
     /// A call that the portal knows. The names are those that `sealed_paths` and the counters use.
-    pub enum Endpoint {
+    pub(crate) enum Endpoint {
         /// The RSA key.
         #[default]
         PublicKey = "public-key",

@@ -173,7 +173,10 @@ pub(super) fn complete(portal: &Portal, call: Call) -> Outcome {
     if checked.is_ok() || dialect.failed_complete_ends {
         world.logins.remove(&session);
     }
-    checked.inspect_err(|_| portal.tally.change(|c| c.wrong_code += 1))?;
+    if checked == Err(Refusal::CodeInvalid) {
+        portal.tally.change(|c| c.wrong_code += 1);
+    }
+    checked?;
     let state = world.user(&email).map_or(AccountState::Closed, |user| user.state);
     match state {
         AccountState::Active => {}

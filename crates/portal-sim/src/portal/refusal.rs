@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::settings::{Dialect, PendingPlace, Vocabulary};
+use crate::settings::{Dialect, PendingPlace, ResponseForm, Vocabulary};
 
 /// Why a call was refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,6 +42,8 @@ pub(crate) enum Refusal {
     Internal,
     /// A status wanted by a test.
     Wanted(u16),
+    /// A status and code wanted by a test.
+    Coded(u16, String),
 }
 
 /// A refusal in words of the dialect.
@@ -91,22 +93,54 @@ impl Refusal {
             retry_after: None,
             pending: None,
         };
+        let tells =
+            matches!(dialect.response_form, ResponseForm::V200 | ResponseForm::V130 | ResponseForm::Sdk);
+        if dialect.soft_errors && tells && scope == Specific && self.is_about_an_account() {
+            spelled.status = 200;
+        }
+        let say = |own: &str, code: &mut String| {
+            if !own.is_empty() {
+                own.clone_into(code);
+            }
+        };
         match self {
+            Self::TokenInvalid => say(&dialect.expired_code, &mut spelled.code),
+            Self::PortalMismatch => say(&dialect.portal_mismatch_code, &mut spelled.code),
             Self::Fields(fields) => spelled.fields = Some(fields.clone()),
             Self::Cooldown(seconds) => spelled.retry_after = Some(*seconds),
             Self::TooManyAttempts(seconds) | Self::RateLimited(seconds) => spelled.retry_after = *seconds,
             Self::Pending => spelled.pending = Some(dialect.pending_place),
+            Self::Coded(status, code) => {
+                spelled.status = *status;
+                spelled.code.clone_from(code);
+            }
             Self::RefreshRefused => spelled.status = dialect.refresh_refused_status,
             Self::InvalidPayload(_) => spelled.status = dialect.invalid_payload_status,
             Self::StaleChannel => {
                 spelled.status = dialect.stale_status;
-                if !dialect.stale_code.is_empty() {
-                    spelled.code.clone_from(&dialect.stale_code);
-                }
+                say(&dialect.stale_code, &mut spelled.code);
             }
             _ => {}
         }
         spelled
+    }
+
+    /// Whether it is about a person and not about the way here, which HTTP must tell.
+    fn is_about_an_account(&self) -> bool {
+        matches!(
+            self,
+            Self::Credentials
+                | Self::LoginSessionGone
+                | Self::Locked
+                | Self::Suspended
+                | Self::Rejected
+                | Self::Closed
+                | Self::CodeInvalid
+                | Self::CurrentPassword
+                | Self::ResetTokenInvalid
+                | Self::ResetTokenExpired
+                | Self::OtpSetupInvalid
+        )
     }
 
     fn row(&self, dialect: &Dialect) -> Row {
@@ -143,7 +177,9 @@ impl Refusal {
             Self::StaleChannel => Row(400, "SECURE_CHANNEL.SESSION_NOT_FOUND", 400, None, Specific),
             Self::Channel(_) => Row(400, "4000", 400, None, Generic),
             Self::Internal => Row(500, "SYSTEM.INTERNAL_ERROR", 500, None, Generic),
-            Self::Wanted(status) => Row(*status, "SYSTEM.INTERNAL_ERROR", *status, None, Generic),
+            Self::Wanted(status) | Self::Coded(status, _) => {
+                Row(*status, "SYSTEM.INTERNAL_ERROR", *status, None, Generic)
+            }
         }
     }
 
@@ -177,7 +213,7 @@ impl Refusal {
             Self::OtpSetupInvalid => "No OTP setup in progress",
             Self::StaleChannel => "Secure channel session not found or expired",
             Self::Internal => "Internal error",
-            Self::Wanted(_) => "As requested",
+            Self::Wanted(_) | Self::Coded(..) => "As requested",
         }
     }
 }
@@ -190,6 +226,22 @@ mod tests {
     fn said(refusal: &Refusal, vocabulary: Vocabulary) -> (u16, String) {
         let spelled = refusal.spell(&Dialect { vocabulary, ..Preset::Guide.dialect() });
         (spelled.status, spelled.code)
+    }
+
+    #[test]
+    fn an_error_about_an_account_can_come_with_200_and_codes_can_be_replaced() {
+        let dialect = Dialect {
+            soft_errors: true,
+            expired_code: "ACCESS.TOKEN_EXPIRED".to_owned(),
+            ..Preset::Guide.dialect()
+        };
+        let said = |refusal: Refusal| {
+            let spelled = refusal.spell(&dialect);
+            (spelled.status, spelled.code)
+        };
+        assert_eq!(said(Refusal::Locked), (200, "AUTH.ACCOUNT_LOCKED".to_owned()));
+        assert_eq!(said(Refusal::StaleChannel).0, 400);
+        assert_eq!(said(Refusal::TokenInvalid), (401, "ACCESS.TOKEN_EXPIRED".to_owned()));
     }
 
     #[test]

@@ -16,6 +16,7 @@ use tokio::sync::Notify;
 pub(crate) struct Connections {
     open: Mutex<HashMap<u64, Arc<Connection>>>,
     next: AtomicU64,
+    removed: Notify,
 }
 
 /// One open connection.
@@ -46,6 +47,20 @@ impl Connections {
 
     pub(crate) fn remove(&self, connection: &Connection) {
         self.lock().remove(&connection.id);
+        self.removed.notify_waiters();
+    }
+
+    /// Waits until none is open.
+    pub(crate) async fn drained(&self) {
+        loop {
+            let removed = self.removed.notified();
+            tokio::pin!(removed);
+            removed.as_mut().enable();
+            if self.lock().is_empty() {
+                return;
+            }
+            removed.await;
+        }
     }
 
     pub(crate) fn close_idle(&self) {

@@ -42,13 +42,13 @@ pub(super) async fn answer(
         Place::OtherPortal | Place::Nowhere => None,
     });
     let request_id = parts.headers.get(REQUEST_ID).cloned();
-    let path = parts.uri.path().to_owned();
+    let (path, method) = (parts.uri.path().to_owned(), parts.method.clone());
 
     let fault = portal.faults.take(&path, |fault| *fault != Fault::CorruptTag);
     if fault.is_some() {
         portal.tally.change(|c| c.faults += 1);
     }
-    let visit = Visit { portal: &portal, peer, number, path };
+    let visit = Visit { portal: &portal, peer, number, path: &path };
     let mut response = match before(&portal, &connection, fault.as_ref()).await {
         Err(refusal) => visit.refuse(&refusal),
         Ok(()) => visit.enter(place, parts, body).await.unwrap_or_else(|refusal| visit.refuse(&refusal)),
@@ -62,6 +62,7 @@ pub(super) async fn answer(
     }
     let status = response.status().as_u16();
     portal.wire.answered(number, status);
+    tracing::info!(%method, path, status);
     portal.tally.change(|c| *c.statuses.entry(status).or_default() += 1);
     response.map(|body| {
         body.map_frame(move |frame| {
@@ -74,13 +75,18 @@ pub(super) async fn answer(
 }
 
 /// What faults do before a request is looked at.
-async fn before(portal: &Portal, connection: &Connection, fault: Option<&Fault>) -> Result<(), Refusal> {
+async fn before(portal: &Arc<Portal>, connection: &Connection, fault: Option<&Fault>) -> Result<(), Refusal> {
     match fault {
         Some(Fault::DropChannels) => portal.drop_channels(),
-        Some(Fault::RotateRsaKey) => portal.rotate_key(),
+        Some(Fault::RotateRsaKey) => {
+            // Making a key takes long enough to be noticed by every other connection.
+            let portal = Arc::clone(portal);
+            let _ = tokio::task::spawn_blocking(move || portal.rotate_key()).await;
+        }
         Some(Fault::ExpireTokens) => portal.expire_access_tokens(),
         Some(Fault::RevokeTokens) => portal.revoke_sessions(),
         Some(Fault::Status(status)) => return Err(Refusal::Wanted(*status)),
+        Some(Fault::Refuse { status, code }) => return Err(Refusal::Coded(*status, code.clone())),
         Some(Fault::RateLimited { retry_after }) => return Err(Refusal::RateLimited(Some(*retry_after))),
         Some(Fault::Delay(pause)) => tokio::time::sleep(*pause).await,
         Some(Fault::ResetConnection { processed: false }) => match connection.reset().await {},
@@ -94,7 +100,7 @@ struct Visit<'a> {
     portal: &'a Arc<Portal>,
     peer: SocketAddr,
     number: u64,
-    path: String,
+    path: &'a str,
 }
 
 /// How a request arrived.
@@ -227,8 +233,11 @@ impl Visit<'_> {
         let required = portal.sealed.contains(&endpoint);
         let session = named(headers, &d.session_header);
         let looks_sealed = channel::is_envelope(&raw);
-        if !required && (session.is_none() || !(looks_sealed || d.envelope == Envelope::Raw)) && !looks_sealed
-        {
+        // Without the session header only a key exchange can be sealed; anything else that looks like an
+        // envelope is somebody's data.
+        let exchange = d.type1 != Type1::Refused && channel::is_key_exchange(&raw);
+        let named_channel = session.is_some() && (looks_sealed || d.envelope == Envelope::Raw);
+        if !(required || named_channel || exchange) {
             return Ok((Arrival::Plain, raw));
         }
         if d.sc_version && named(headers, "x-sc-version") != Some("2") {
@@ -367,7 +376,7 @@ impl Visit<'_> {
             return Ok(Response::from_parts(head, full(plain)));
         }
         let mut payload = channel.seal(&plain, (!first).then_some(d.aad));
-        if portal.faults.take(&self.path, |fault| *fault == Fault::CorruptTag).is_some() {
+        if portal.faults.take(self.path, |fault| *fault == Fault::CorruptTag).is_some() {
             portal.tally.change(|c| c.faults += 1);
             if let Some(last) = payload.last_mut() {
                 *last ^= 1;

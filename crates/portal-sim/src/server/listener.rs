@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::Request;
 use hyper::body::Incoming;
@@ -35,8 +36,11 @@ pub(crate) async fn accept_forever(
             accepted = listener.accept() => accepted,
             _ = stop.wait_for(|&stop| stop) => return,
         };
-        // An accept fails for reasons of the moment (a peer gone already, no descriptors): try the next.
-        let Ok((stream, peer)) = accepted else { continue };
+        // An accept fails for reasons of the moment (a peer gone already, no descriptors left).
+        let Ok((stream, peer)) = accepted else {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            continue;
+        };
         let _ = stream.set_nodelay(true);
         portal.tally.change(|c| c.connections += 1);
         let connection = portal.connections.add();

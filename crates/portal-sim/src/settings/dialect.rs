@@ -6,17 +6,17 @@ use serde::Serialize;
 
 /// Defines an enum whose values have names, so that they can be set, listed, printed and drawn by lot.
 macro_rules! choice {
-    ($(#[$meta:meta])* pub enum $name:ident { $($(#[$vmeta:meta])* $variant:ident = $text:literal,)+ }) => {
+    ($(#[$meta:meta])* $see:vis enum $name:ident { $($(#[$vmeta:meta])* $variant:ident = $text:literal,)+ }) => {
         $(#[$meta])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
-        pub enum $name { $($(#[$vmeta])* $variant,)+ }
+        $see enum $name { $($(#[$vmeta])* $variant,)+ }
 
         impl $name {
             /// Every value.
-            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+            $see const ALL: &'static [Self] = &[$(Self::$variant),+];
 
             /// The value's name.
-            pub const fn name(self) -> &'static str {
+            $see const fn name(self) -> &'static str {
                 match self { $(Self::$variant => $text,)+ }
             }
         }
@@ -112,6 +112,14 @@ pub struct Dialect {
     pub vocabulary: Vocabulary,
     /// The response envelope.
     pub response_form: ResponseForm,
+    /// Optional fields of answers (`timestamp`, `message`, `createdAt` …) are left out.
+    pub lean: bool,
+    /// Specific errors come with HTTP 200 and `success: false`, where the envelope has `success`.
+    pub soft_errors: bool,
+    /// Code of an invalid or expired access token; empty for the vocabulary's own.
+    pub expired_code: String,
+    /// Code of a token or path of another portal; empty for the vocabulary's own.
+    pub portal_mismatch_code: String,
     /// HTTP status of wrong credentials in the dotted vocabulary.
     pub credentials_status: u16,
     /// How a blocked account is reported.

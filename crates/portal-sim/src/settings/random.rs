@@ -43,6 +43,8 @@ pub(super) fn dialect(seed: u64) -> Dialect {
     dialect.token_type = lot.coin();
     dialect.vocabulary = lot.of(Vocabulary::ALL);
     dialect.response_form = lot.of(ResponseForm::ALL);
+    dialect.lean = lot.one_in(4);
+    dialect.expired_code = lot.of(&["", "", "ACCESS.TOKEN_EXPIRED", "4010"]).to_owned();
     dialect.credentials_status = lot.of(&[401, 400]);
     dialect.blocked_form = lot.of(BlockedForm::ALL);
     dialect.pending_place = lot.of(PendingPlace::ALL);

@@ -106,6 +106,17 @@ impl Client {
         headers: HeaderMap,
         body: Vec<u8>,
     ) -> Result<Reply, Broken> {
+        let (status, headers, raw) = self.send_raw(method, path, headers, body).await?;
+        Ok(self.read(status, headers, raw))
+    }
+
+    pub(crate) async fn send_raw(
+        &self,
+        method: &str,
+        path: &str,
+        headers: HeaderMap,
+        body: Vec<u8>,
+    ) -> Result<(u16, HeaderMap, Bytes), Broken> {
         let stream = TcpStream::connect(self.sim.addr()).await?;
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
         tokio::spawn(connection);
@@ -113,7 +124,7 @@ impl Client {
         *request.headers_mut() = headers;
         let (head, body) = sender.send_request(request).await?.into_parts();
         let raw = body.collect().await?.to_bytes();
-        Ok(self.read(head.status.as_u16(), head.headers, raw))
+        Ok((head.status.as_u16(), head.headers, raw))
     }
 
     fn read(&self, status: u16, headers: HeaderMap, raw: Bytes) -> Reply {
@@ -126,11 +137,12 @@ impl Client {
         } else {
             None
         };
-        let Some(payload) = payload else { return Reply { status, headers, raw, sealed: false, json: outer } };
+        let Some(payload) = payload else {
+            return Reply { status, headers, raw, sealed: false, json: outer };
+        };
         let keys = self.channel.as_ref().unwrap();
-        let json = open(keys.response, &payload, self.aad(&keys.id)).map_or(Value::Null, |plain| {
-            serde_json::from_slice(&plain).unwrap()
-        });
+        let json = open(keys.response, &payload, self.aad(&keys.id))
+            .map_or(Value::Null, |plain| serde_json::from_slice(&plain).unwrap());
         Reply { status, headers, raw, sealed: true, json }
     }
 
@@ -145,13 +157,16 @@ impl Client {
     pub(crate) async fn open_channel(&mut self) -> Reply {
         let key = self.send("GET", &self.path("sc/public-key"), self.headers(), vec![]).await.unwrap();
         assert_eq!(key.status, 200, "{key:?}");
-        self.open_channel_with(key.data()["keyId"].as_str().unwrap(), key.data()["publicKey"].as_str().unwrap()).await
+        self.open_channel_with(
+            key.data()["keyId"].as_str().unwrap(),
+            key.data()["publicKey"].as_str().unwrap(),
+        )
+        .await
     }
 
     pub(crate) async fn open_channel_with(&mut self, key_id: &str, spki: &str) -> Reply {
-        let spki = STANDARD_NO_PAD
-            .decode(spki.replace('-', "+").replace('_', "/").trim_end_matches('='))
-            .unwrap();
+        let spki =
+            STANDARD_NO_PAD.decode(spki.replace('-', "+").replace('_', "/").trim_end_matches('=')).unwrap();
         let public = rsa::PublicKey::from_public_key_der(&spki).unwrap();
         let (request, response) = (random(), random());
         let d = self.sim.dialect();
@@ -178,7 +193,10 @@ impl Client {
         let mut headers = self.headers();
         headers.insert("content-type", HeaderValue::try_from(&d.sealed_content_type).unwrap());
         let keys = self.channel.as_ref().unwrap();
-        headers.insert(HeaderName::try_from(&d.session_header).unwrap(), HeaderValue::try_from(&keys.id).unwrap());
+        headers.insert(
+            HeaderName::try_from(&d.session_header).unwrap(),
+            HeaderValue::try_from(&keys.id).unwrap(),
+        );
         if d.sc_version {
             headers.insert("x-sc-version", HeaderValue::from_static("2"));
         }
@@ -190,6 +208,11 @@ impl Client {
             Envelope::Binary => [&[0x53, 0x43, 2, 2][..], &payload()].concat(),
         };
         (headers, body)
+    }
+
+    /// Takes over a channel that was opened by other means.
+    pub(crate) fn adopt(&mut self, id: String, request: [u8; 32], response: [u8; 32]) {
+        self.channel = Some(Keys { id, request, response });
     }
 
     fn authorize(&self, headers: &mut HeaderMap) {
@@ -253,7 +276,8 @@ impl Client {
             "OTP" => 10_011_002,
             _ => 10_011_005,
         };
-        let listed = ["mfaMethods", "methods", "availableMethods"].iter().find_map(|name| initiated[name].as_array());
+        let listed =
+            ["mfaMethods", "methods", "availableMethods"].iter().find_map(|name| initiated[name].as_array());
         match self.sim.dialect().method_form {
             MethodForm::Integer | MethodForm::Any => json!(number),
             MethodForm::Name => json!(factor),
@@ -270,10 +294,10 @@ impl Client {
     pub(crate) async fn log_in(&mut self, email: &str) -> Reply {
         let initiated = self.initiate(email, portal_sim::DEFAULT_PASSWORD).await;
         assert_eq!(initiated.status, 200, "{initiated:?}");
-        let (session, method) =
-            (initiated.data()["sessionId"].clone(), self.method("OTP", initiated.data()));
+        let (session, method) = (initiated.data()["sessionId"].clone(), self.method("OTP", initiated.data()));
         let code = self.sim.otp_unspent(email);
-        let done = self.post("login/complete", json!({"sessionId": session, "method": method, "code": code})).await;
+        let done =
+            self.post("login/complete", json!({"sessionId": session, "method": method, "code": code})).await;
         self.keep_tokens(&done);
         done
     }
@@ -311,8 +335,7 @@ fn is_before_login(name: &str) -> bool {
 
 pub(crate) fn encrypt(key: [u8; 32], plain: &[u8], aad: &[u8]) -> Vec<u8> {
     let iv: [u8; 12] = random();
-    let sealed =
-        Aes256Gcm::new(&key.into()).encrypt(&Nonce::from(iv), Payload { msg: plain, aad }).unwrap();
+    let sealed = Aes256Gcm::new(&key.into()).encrypt(&Nonce::from(iv), Payload { msg: plain, aad }).unwrap();
     [&iv[..], &sealed].concat()
 }
 

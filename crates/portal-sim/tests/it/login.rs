@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use portal_sim::{
-    Aad, BlockedForm, DEFAULT_PASSWORD, EmptyBody, Envelope, Lifetimes, OaepHash, PendingPlace, Preset, RateLimits,
-    SealedAnswers, Settings, Sim, Vocabulary,
+    Aad, BlockedForm, DEFAULT_PASSWORD, EmptyBody, Envelope, Lifetimes, OaepHash, PendingPlace, Preset,
+    RateLimits, SealedAnswers, Settings, Sim, Vocabulary,
 };
 use serde_json::{Value, json};
 
@@ -44,7 +44,7 @@ async fn full_journey(settings: Settings) {
         .await;
     assert!(succeeded(&changed, form), "{changed:?}");
 
-    let out = client.request("POST", &"auth/logout".to_owned(), vec![]).await.unwrap();
+    let out = client.request("POST", "auth/logout", vec![]).await.unwrap();
     assert_eq!(out.data()["terminatedSessions"], 1, "{out:?}");
     assert_eq!(client.get("profile").await.status, 401);
 
@@ -53,7 +53,9 @@ async fn full_journey(settings: Settings) {
     let c = sim.counters();
     assert_eq!((c.initiate, c.complete, c.logins, c.refresh, c.logout), (2, 1, 1, 1, 1));
     assert_eq!(c.sealed_requests > 0, sim.dialect().channel);
+    let addr = sim.addr();
     sim.stop().await;
+    assert!(tokio::net::TcpStream::connect(addr).await.is_err(), "the port is free");
 }
 
 #[tokio::test]
@@ -165,7 +167,8 @@ async fn a_totp_step_is_spent_once_and_a_failed_complete_ends_the_login() {
     let (sim, mut client) = start(quick(Preset::Guide)).await;
     let code = sim.otp_unspent("admin@example.com");
     let mut complete = async |code: &str| {
-        let session = client.initiate("admin@example.com", DEFAULT_PASSWORD).await.data()["sessionId"].clone();
+        let session =
+            client.initiate("admin@example.com", DEFAULT_PASSWORD).await.data()["sessionId"].clone();
         let body = json!({"sessionId": session, "method": 10_011_002, "code": code});
         (client.post("login/complete", body.clone()).await, client.post("login/complete", body).await)
     };
@@ -214,13 +217,15 @@ async fn tokens_and_channels_end_with_their_time() {
         channel: Duration::from_millis(200),
         ..Lifetimes::default()
     };
-    let (sim, mut client) = start(Settings { lifetimes, ..quick(Preset::Guide) }).await;
+    let rate_limits = RateLimits { enabled: false, ..RateLimits::default() };
+    let (sim, mut client) = start(Settings { lifetimes, rate_limits, ..quick(Preset::Guide) }).await;
     client.log_in("admin@example.com").await;
     assert_eq!(client.get("profile").await.status, 200);
     let deadline = tokio::time::Instant::now() + Duration::from_secs(5);
     while client.get("profile").await.status == 200 {
         assert!(tokio::time::Instant::now() < deadline, "the access token lives on");
     }
+    assert_eq!(client.get("profile").await.code(), "4010");
     let stale = client.initiate("admin@example.com", DEFAULT_PASSWORD).await;
     assert_eq!((stale.status, stale.code(), stale.sealed), (400, "SECURE_CHANNEL.SESSION_NOT_FOUND", false));
     assert_eq!(sim.counters().stale_channel, 1);
@@ -260,7 +265,10 @@ async fn pending_and_blocked_have_other_forms() {
     settings.dialect.blocked_form = BlockedForm::StatusObject;
     let (_sim, mut client) = start(settings).await;
     let pending = client.initiate("pending@example.com", DEFAULT_PASSWORD).await;
-    assert_eq!((pending.status, &pending.json["isPendingApproval"], pending.data()), (202, &json!(true), &Value::Null));
+    assert_eq!(
+        (pending.status, &pending.json["isPendingApproval"], pending.data()),
+        (202, &json!(true), &Value::Null)
+    );
     let locked = client.initiate("locked@example.com", DEFAULT_PASSWORD).await;
     assert_eq!((locked.status, &locked.data()["accountStatus"]["code"]), (200, &json!("LOCKED")));
 
@@ -297,7 +305,8 @@ async fn bodies_are_read_strictly() {
     assert_eq!(extra.data()["remember"], json!(["unknown field"]));
     let short = client.initiate("admin@example.com", "short").await;
     assert!(short.data()["password"].is_array());
-    let plain = client.post_plain("login/initiate", json!({"email": "a@b", "password": DEFAULT_PASSWORD})).await;
+    let plain =
+        client.post_plain("login/initiate", json!({"email": "a@b", "password": DEFAULT_PASSWORD})).await;
     assert_eq!((plain.status, plain.code(), plain.sealed), (400, "SECURE_CHANNEL.INVALID_PAYLOAD", false));
     let (headers, body) = client.seal(&json!({"email": "admin@example.com", "password": DEFAULT_PASSWORD}));
     let path = client.path("login/initiate");
