@@ -36,8 +36,8 @@ pub enum StartError {
     Key(String),
     /// The certificate could not be made or written.
     Tls(Box<dyn std::error::Error + Send + Sync>),
-    /// `sealed_paths` names something that is no endpoint.
-    UnknownEndpoint(String),
+    /// `sealed_paths` names something that is no endpoint, or one whose body is never collected.
+    NotSealable(String),
 }
 
 impl Sim {
@@ -48,7 +48,8 @@ impl Sim {
     pub async fn start(settings: Settings) -> Result<Self, StartError> {
         let mut sealed = HashSet::new();
         for name in &settings.dialect.sealed_paths {
-            sealed.insert(name.parse::<Endpoint>().map_err(|_| StartError::UnknownEndpoint(name.clone()))?);
+            let endpoint = name.parse::<Endpoint>().ok().filter(|endpoint| !endpoint.streams());
+            sealed.insert(endpoint.ok_or_else(|| StartError::NotSealable(name.clone()))?);
         }
         if !settings.dialect.channel {
             sealed.clear();
@@ -279,7 +280,9 @@ impl std::fmt::Display for StartError {
             Self::Bind(addr, _) => write!(f, "cannot listen on {addr}"),
             Self::Key(why) => write!(f, "cannot make an RSA key: {why}"),
             Self::Tls(_) => f.write_str("cannot serve TLS"),
-            Self::UnknownEndpoint(name) => write!(f, "sealed_paths names {name}, which is no endpoint"),
+            Self::NotSealable(name) => {
+                write!(f, "sealed_paths names {name}, which is no endpoint that can be sealed")
+            }
         }
     }
 }
@@ -289,7 +292,7 @@ impl std::error::Error for StartError {
         match self {
             Self::Bind(_, error) => Some(error),
             Self::Tls(error) => Some(error.as_ref()),
-            Self::Key(_) | Self::UnknownEndpoint(_) => None,
+            Self::Key(_) | Self::NotSealable(_) => None,
         }
     }
 }

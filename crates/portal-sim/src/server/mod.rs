@@ -8,6 +8,7 @@ mod connections;
 mod gateway;
 mod listener;
 mod mishap;
+mod sealing;
 mod tls;
 mod wire_log;
 

@@ -5,5 +5,6 @@ mod client;
 mod faults;
 mod flows;
 mod login;
+mod program;
 mod seeds;
 mod web;

@@ -2,7 +2,8 @@
 
 use std::collections::HashSet;
 
-use portal_sim::{Settings, Sim};
+use portal_sim::{DEFAULT_PASSWORD, Settings, Sim};
+use serde_json::json;
 
 use crate::client::{Client, succeeded};
 
@@ -33,8 +34,8 @@ async fn two_hundred_seeds_start_and_tell_their_key() {
 }
 
 #[tokio::test]
-async fn a_login_works_in_forty_random_dialects() {
-    for seed in 0..40 {
+async fn a_login_works_in_two_hundred_random_dialects() {
+    for seed in 0..200 {
         let sim = Sim::start(quick(seed)).await.unwrap();
         let form = sim.dialect().response_form;
         let mut client = Client::new(&sim);
@@ -45,6 +46,9 @@ async fn a_login_works_in_forty_random_dialects() {
         let renewed = client.renew().await;
         assert!(succeeded(&renewed, form), "seed {seed}: {renewed:?}");
         assert_eq!(renewed.data()["refreshToken"].is_string(), sim.dialect().refresh_rotates);
+        let body = json!({"currentPassword": DEFAULT_PASSWORD, "newPassword": "another good one"});
+        let changed = client.post("auth/password/change", body).await;
+        assert!(succeeded(&changed, form), "seed {seed}: {changed:?}");
         sim.stop().await;
     }
 }
