@@ -7,6 +7,7 @@
 
 mod body;
 mod caller;
+mod cause;
 mod cookies;
 mod error;
 mod links;
@@ -20,5 +21,5 @@ pub use caller::Caller;
 pub use cookies::Cookies;
 pub use error::{ProxyError, Refused};
 pub use responder::Responder;
-pub use table::{Row, Who};
+pub use table::{Row, TABLE, Who};
 pub use tunnel::{switch, tunnel};

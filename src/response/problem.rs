@@ -39,7 +39,7 @@ impl ProxyError {
     }
 
     fn say(&self, headers: &mut HeaderMap, row: &Row, detail: &str) {
-        let status = format!("portunus; error={}; details={}", row.proxy_error, quoted(detail));
+        let status = format!("portunus; error={}; details={}", row.error, quoted(detail));
         if let Ok(status) = HeaderValue::from_str(&status) {
             headers.insert(PROXY_STATUS, status);
         }

@@ -1,17 +1,10 @@
-//! Cause to answer: one row for each situation.
+//! What the client is told, situation by situation: the one table of all errors.
 //!
-//! 503 is every "not signed in" (401 always means that the portal said it); 502 and 504 are the way to the portal;
-//! 4xx is the client's request. `type` is `urn:portunus:problem:` and the code; `error` is RFC 9209 section 2.3.
-
-use std::io;
-use std::time::Duration;
+//! 503 is every "not signed in" (401 always means that the portal said it); 502 and 504 are the way to the
+//! portal; 4xx is the client's request. The problem's `type` is `urn:portunus:problem:` and the code, and stays
+//! what it is for good; `error` is a type of RFC 9209 section 2.3.
 
 use http::StatusCode;
-
-use super::{ProxyError, Refused};
-use crate::channel::ChannelError;
-use crate::session::SessionError;
-use crate::upstream::UpstreamError;
 
 /// What the client is told about one situation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,8 +16,8 @@ pub struct Row {
     /// The situation in a few words; the same for each of its kind.
     pub title: &'static str,
     /// The error type of RFC 9209.
-    pub proxy_error: &'static str,
-    /// Whose turn it is.
+    pub error: &'static str,
+    /// Where the cause lies.
     pub who: Who,
     /// Whether the same request can simply be sent again later.
     pub retryable: bool,
@@ -57,342 +50,69 @@ impl Who {
     }
 }
 
-impl ProxyError {
-    /// The one row for this situation.
-    pub fn row(&self) -> Row {
-        use Who::{Client, Network, Portal, Proxy};
-        match self {
-            Self::Refused(refused) => of_refused(refused),
-            Self::Session(e) => of_session(e),
-            Self::Channel(e) => of_channel(e),
-            Self::Upstream(e) => of_upstream(e),
-            Self::BodyTooLarge { .. } => {
-                row(413, "body-too-large", "request body too large", "http_request_error", Client)
-                    .hint("raise limits.sealed_body, or send it on a plain route")
-            }
-            Self::ClientBodyBroken(_) => {
-                row(400, "client-body-broken", "request body broke off", "http_request_error", Client)
-                    .hint("send the request again, whole")
-            }
-            Self::ClientBodyStalled => {
-                row(408, "client-body-timeout", "request body timed out", "http_request_error", Client)
-                    .again()
-                    .hint("send the request again, faster")
-            }
-            Self::Draining => {
-                row(503, "shutting-down", "proxy is shutting down", "proxy_internal_response", Proxy)
-                    .again()
-                    .hint("wait until it is up again")
-            }
-            Self::Overloaded => {
-                row(503, "overloaded", "proxy is overloaded", "connection_limit_reached", Proxy)
-                    .again()
-                    .hint("raise limits.in_flight if this happens often")
-            }
-            Self::SealedRouteAnsweredPlain => row(
-                502,
-                "sealed-route-answered-plain",
-                "answer came in the clear",
-                "http_protocol_error",
-                Portal,
-            )
-            .hint("if this path is not sealed, give it a [[route]] with protect = \"plain\""),
-            Self::OutcomeUnknown => {
-                row(502, "outcome-unknown", "outcome unknown", "http_response_incomplete", Network)
-                    .hint("look up whether it was done before you send it again")
-            }
-            Self::Internal(_) => row(500, "internal", "fault in the proxy", "proxy_internal_error", Proxy)
-                .hint("see the proxy's log under this request's id"),
-        }
-    }
+const CLIENT: Who = Who::Client;
+const PROXY: Who = Who::Proxy;
+const PORTAL: Who = Who::Portal;
+const NETWORK: Who = Who::Network;
+const AGAIN: bool = true;
+const NEVER: bool = false;
 
-    /// When to come again, where that can be said.
-    pub fn retry_after(&self) -> Option<Duration> {
-        match self {
-            Self::Session(e) => match e {
-                SessionError::RateLimited { retry_after } | SessionError::Portal { retry_after, .. } => {
-                    Some(*retry_after)
-                }
-                SessionError::CodeRequired { .. } => Some(Duration::from_secs(5)),
-                SessionError::PersonRequired { .. } | SessionError::SignedOut => {
-                    Some(Duration::from_secs(10))
-                }
-                SessionError::WaitedTooLong | SessionError::QueueFull | SessionError::Closed => {
-                    Some(Duration::from_secs(1))
-                }
-                SessionError::CredentialsRefused
-                | SessionError::PendingApproval
-                | SessionError::AccountBlocked(_)
-                | SessionError::FingerprintMismatch
-                | SessionError::RiskChallenge
-                | SessionError::Channel(_) => None,
-            },
-            Self::Draining | Self::Overloaded => Some(Duration::from_secs(1)),
-            Self::Refused(_)
-            | Self::Channel(_)
-            | Self::Upstream(_)
-            | Self::BodyTooLarge { .. }
-            | Self::ClientBodyBroken(_)
-            | Self::ClientBodyStalled
-            | Self::SealedRouteAnsweredPlain
-            | Self::OutcomeUnknown
-            | Self::Internal(_) => None,
-        }
-    }
+macro_rules! table {
+    ($($name:ident: $status:literal, $code:literal, $title:literal, $error:literal, $who:ident, $again:ident, $hint:literal;)*) => {
+        $(pub(super) const $name: Row = Row {
+            // A status that is none would be seen by the test that looks at every row.
+            status: match StatusCode::from_u16($status) { Ok(s) => s, Err(_) => StatusCode::INTERNAL_SERVER_ERROR },
+            code: $code, title: $title, error: $error, who: $who, retryable: $again, hint: $hint,
+        };)*
 
-    /// Whether the client's connection ends with the answer: what follows on it cannot be read, or will not be.
-    pub fn closes(&self) -> bool {
-        match self {
-            Self::Refused(refused) => refused.close,
-            Self::BodyTooLarge { .. }
-            | Self::ClientBodyBroken(_)
-            | Self::ClientBodyStalled
-            | Self::Draining => true,
-            Self::Session(SessionError::Closed)
-            | Self::Upstream(UpstreamError::ClientBody(_) | UpstreamError::ClientStalled(_)) => true,
-            Self::Session(_)
-            | Self::Channel(_)
-            | Self::Upstream(_)
-            | Self::Overloaded
-            | Self::SealedRouteAnsweredPlain
-            | Self::OutcomeUnknown
-            | Self::Internal(_) => false,
-        }
-    }
+        /// Every row, for those who document or check them.
+        pub const TABLE: &[Row] = &[$($name),*];
+    };
 }
 
-fn of_refused(refused: &Refused) -> Row {
-    let status = refused.status.as_u16();
-    row(status, refused.code, "request refused", "http_request_denied", Who::Client)
-}
-
-fn of_session(e: &SessionError) -> Row {
-    use Who::{Portal, Proxy};
-    const DENIED: &str = "http_request_denied";
-    match e {
-        SessionError::CodeRequired { .. } => {
-            row(503, "mfa-required", "sign-in waits for a code", DENIED, Proxy)
-                .again()
-                .hint("enter the code: portunus login")
-        }
-        SessionError::PersonRequired { .. } => {
-            row(503, "sign-in-required", "sign-in required", DENIED, Proxy)
-                .again()
-                .hint("sign in: portunus login")
-        }
-        SessionError::CredentialsRefused => {
-            row(503, "credentials-refused", "portal refused the credentials", DENIED, Proxy)
-                .hint("correct e-mail or password in [login], or sign in by hand: portunus login")
-        }
-        SessionError::PendingApproval => {
-            row(503, "pending-approval", "account waits for approval", DENIED, Portal)
-                .hint("ask the portal's administrator to approve the account")
-        }
-        SessionError::AccountBlocked(_) => row(503, "account-blocked", "account is blocked", DENIED, Portal)
-            .hint("ask the portal's administrator, then: portunus login"),
-        SessionError::FingerprintMismatch => {
-            row(503, "fingerprint-mismatch", "client hash does not match", DENIED, Proxy)
-                .hint("set portal.client_hash back to the one of this login, or sign in anew: portunus login")
-        }
-        SessionError::RiskChallenge => {
-            row(503, "risk-challenge", "portal asks for a risk challenge", DENIED, Portal)
-                .hint("pass the challenge in the portal's own front end, then: portunus login")
-        }
-        SessionError::RateLimited { .. } => {
-            row(503, "sign-in-rate-limited", "portal limits sign-in", "destination_unavailable", Portal)
-                .again()
-                .hint("wait; every further attempt makes it longer")
-        }
-        SessionError::Portal { .. } => {
-            row(503, "sign-in-failed", "sign-in failed", "destination_unavailable", Portal)
-                .again()
-                .hint("see what is wrong: portunus check")
-        }
-        SessionError::Channel(e) => of_channel(e),
-        SessionError::WaitedTooLong => {
-            row(503, "sign-in-timeout", "sign-in takes too long", "destination_unavailable", Portal)
-                .again()
-                .hint("see what it waits for: portunus status")
-        }
-        SessionError::QueueFull => row(
-            503,
-            "sign-in-queue-full",
-            "too many requests wait for sign-in",
-            "connection_limit_reached",
-            Proxy,
-        )
-        .again()
-        .hint("send fewer requests until the sign-in is done"),
-        SessionError::SignedOut => {
-            row(503, "signed-out", "signed out", DENIED, Proxy).again().hint("sign in: portunus login")
-        }
-        SessionError::Closed => {
-            row(503, "session-closed", "proxy is shutting down", "proxy_internal_response", Proxy)
-                .again()
-                .hint("wait until it is up again")
-        }
-    }
-}
-
-fn of_channel(e: &ChannelError) -> Row {
-    use Who::{Portal, Proxy};
-    match e {
-        ChannelError::UnreadableKey(_) => {
-            row(502, "portal-key-unreadable", "portal's key is unreadable", "http_protocol_error", Portal)
-                .hint("check [dialect]; see: portunus check")
-        }
-        ChannelError::WeakKey(_) => {
-            row(502, "portal-key-weak", "portal's key is too weak", "http_protocol_error", Portal)
-                .hint("the portal's operator has to make a key of at least 2048 bits")
-        }
-        ChannelError::PinMismatch { .. } => row(
-            502,
-            "portal-key-not-pinned",
-            "portal's key is not the pinned one",
-            "http_protocol_error",
-            Portal,
-        )
-        .hint("if the portal's operator confirms the new key, update the pin; else somebody is in between"),
-        ChannelError::NoRandomness => {
-            row(500, "no-randomness", "no randomness", "proxy_internal_error", Proxy)
-                .again()
-                .hint("check the operating system's random source")
-        }
-        ChannelError::WornOut => {
-            row(503, "channel-worn-out", "secure channel is worn out", "proxy_internal_error", Proxy)
-                .again()
-                .hint("send the request again: a new channel is opened")
-        }
-        ChannelError::DoesNotOpen => row(
-            502,
-            "answer-does-not-open",
-            "answer does not open",
-            "http_protocol_error",
-            Portal,
-        )
-        .hint(
-            "the portal may have acted: look before you send it again; check aad and envelope in [dialect]",
-        ),
-    }
-}
-
-fn of_upstream(e: &UpstreamError) -> Row {
-    use Who::{Client, Network, Portal};
-    match e {
-        UpstreamError::Dns { .. } => {
-            row(502, "portal-name-not-found", "portal's name does not resolve", "dns_error", Network)
-                .again()
-                .hint("check the host in upstream.url, and this machine's network")
-        }
-        UpstreamError::Connect { source, .. } => {
-            row(502, "portal-unreachable", "portal cannot be reached", connect_error(source), Network)
-                .again()
-                .hint("check host and port in upstream.url, and whether the portal is up")
-        }
-        UpstreamError::ConnectTimeout { .. } => row(
-            504,
-            "portal-connect-timeout",
-            "connecting to the portal takes too long",
-            "connection_timeout",
-            Network,
-        )
-        .again()
-        .hint("check the network and firewall; upstream.connect_timeout is the limit"),
-        UpstreamError::Tls { fault, .. } if fault.is_certificate() => row(
-            502,
-            "portal-certificate",
-            "portal's certificate cannot be trusted",
-            "tls_certificate_error",
-            Portal,
-        )
-        .hint(fault.hint()),
-        UpstreamError::Tls { fault, .. } => {
-            row(502, "portal-tls", "no TLS with the portal", "tls_protocol_error", Portal).hint(fault.hint())
-        }
-        UpstreamError::Broken { may_have_acted, .. } => row(
-            502,
-            "portal-connection-broken",
-            "connection to the portal broke",
-            "connection_terminated",
-            Network,
-        )
-        .again_if(!may_have_acted)
-        .hint(if *may_have_acted {
-            "the portal may have acted: look before you send it again"
-        } else {
-            "send the request again"
-        }),
-        UpstreamError::HeadTimeout(_) => row(
-            504,
-            "portal-timeout",
-            "portal does not answer",
-            "http_response_timeout",
-            Portal,
-        )
-        .hint("the portal may have acted: look before you send it again; upstream.head_timeout is the limit"),
-        UpstreamError::TooLarge(_) => {
-            row(502, "answer-too-large", "answer too large", "http_response_body_size", Portal)
-                .hint("raise limits.sealed_answer")
-        }
-        UpstreamError::BodyBroken(_) => {
-            row(502, "answer-broken", "answer broke off", "http_response_incomplete", Network)
-                .hint("the portal has acted: look before you send it again")
-        }
-        UpstreamError::BodyStalled(_) => row(
-            504,
-            "answer-stalled",
-            "answer stands still",
-            "connection_read_timeout",
-            Portal,
-        )
-        .hint("the portal has acted: look before you send it again; upstream.body_idle_timeout is the limit"),
-        UpstreamError::UploadStalled(_) => {
-            row(504, "upload-stalled", "portal reads no further", "connection_write_timeout", Portal)
-                .hint("upstream.body_idle_timeout is the limit")
-        }
-        UpstreamError::ClientStalled(_) => {
-            row(408, "client-upload-timeout", "request body timed out", "http_request_error", Client)
-                .again()
-                .hint("send the request again, faster; upstream.body_idle_timeout is the limit")
-        }
-        UpstreamError::ClientBody(_) => {
-            row(400, "client-upload-broken", "request body broke off", "http_request_error", Client)
-                .hint("send the request again, whole")
-        }
-        UpstreamError::Invalid(_) => {
-            row(502, "answer-invalid", "answer is not valid HTTP", "http_protocol_error", Portal)
-                .hint("ask the portal's operator, with this request's id")
-        }
-    }
-}
-
-fn connect_error(source: &io::Error) -> &'static str {
-    match source.kind() {
-        io::ErrorKind::ConnectionRefused => "connection_refused",
-        io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => "destination_ip_unroutable",
-        io::ErrorKind::TimedOut => "connection_timeout",
-        io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted => "connection_terminated",
-        _ => "destination_unavailable",
-    }
-}
-
-fn row(status: u16, code: &'static str, title: &'static str, proxy_error: &'static str, who: Who) -> Row {
-    // Every row is an error, whatever is written in it.
-    let status = StatusCode::from_u16(status).ok().filter(|s| s.is_client_error() || s.is_server_error());
-    let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    Row { status, code, title, proxy_error, who, retryable: false, hint: "" }
-}
-
-impl Row {
-    fn again(self) -> Self {
-        self.again_if(true)
-    }
-
-    fn again_if(self, retryable: bool) -> Self {
-        Self { retryable, ..self }
-    }
-
-    fn hint(self, hint: &'static str) -> Self {
-        Self { hint, ..self }
-    }
+#[rustfmt::skip]
+table! {
+    // the request
+    BODY_TOO_LARGE:      413, "body-too-large",              "request body too large",                  "http_request_error",       CLIENT,  NEVER, "raise limits.sealed_body, or send it on a plain route";
+    CLIENT_BODY_BROKEN:  400, "client-body-broken",          "request body broke off",                  "http_request_error",       CLIENT,  NEVER, "send the request again, whole";
+    CLIENT_BODY_TIMEOUT: 408, "client-body-timeout",         "request body timed out",                  "http_request_error",       CLIENT,  AGAIN, "send the request again, faster; upstream.body_idle_timeout is the limit";
+    // the proxy
+    SHUTTING_DOWN:       503, "shutting-down",               "proxy is shutting down",                  "proxy_internal_response",  PROXY,   AGAIN, "wait until it is up again";
+    OVERLOADED:          503, "overloaded",                  "proxy is overloaded",                     "connection_limit_reached", PROXY,   AGAIN, "raise limits.in_flight if this happens often";
+    INTERNAL:            500, "internal",                    "fault in the proxy",                      "proxy_internal_error",     PROXY,   NEVER, "see the proxy's log under this request's id";
+    // the sign-in
+    MFA_REQUIRED:        503, "mfa-required",                "sign-in waits for a code",                "http_request_denied",      PROXY,   AGAIN, "enter the code: portunus login";
+    SIGN_IN_REQUIRED:    503, "sign-in-required",            "sign-in required",                        "http_request_denied",      PROXY,   AGAIN, "sign in: portunus login";
+    SIGNED_OUT:          503, "signed-out",                  "signed out",                              "http_request_denied",      PROXY,   AGAIN, "sign in: portunus login";
+    CREDENTIALS_REFUSED: 503, "credentials-refused",         "portal refused the credentials",          "http_request_denied",      PROXY,   NEVER, "correct e-mail or password in [login], or sign in by hand: portunus login";
+    PENDING_APPROVAL:    503, "pending-approval",            "account waits for approval",              "http_request_denied",      PORTAL,  NEVER, "ask the portal's administrator to approve the account";
+    ACCOUNT_BLOCKED:     503, "account-blocked",             "account is blocked",                      "http_request_denied",      PORTAL,  NEVER, "ask the portal's administrator, then: portunus login";
+    FINGERPRINT:         503, "fingerprint-mismatch",        "client hash does not match",              "http_request_denied",      PROXY,   NEVER, "set portal.client_hash back to the one of this login, or sign in anew: portunus login";
+    RISK_CHALLENGE:      503, "risk-challenge",              "portal asks for a risk challenge",        "http_request_denied",      PORTAL,  NEVER, "pass the challenge in the portal's own front end, then: portunus login";
+    SIGN_IN_LIMITED:     503, "sign-in-rate-limited",        "portal limits sign-in",                   "destination_unavailable",  PORTAL,  AGAIN, "wait; every further attempt makes it longer";
+    SIGN_IN_FAILED:      503, "sign-in-failed",              "sign-in failed",                          "destination_unavailable",  PORTAL,  AGAIN, "see what is wrong: portunus check";
+    SIGN_IN_TIMEOUT:     503, "sign-in-timeout",             "sign-in takes too long",                  "destination_unavailable",  PORTAL,  AGAIN, "see what it waits for: portunus status";
+    QUEUE_FULL:          503, "sign-in-queue-full",          "too many requests wait for sign-in",      "connection_limit_reached", PROXY,   AGAIN, "send fewer requests until the sign-in is done";
+    // the secure channel
+    KEY_UNREADABLE:      502, "portal-key-unreadable",       "portal's key is unreadable",              "http_protocol_error",      PORTAL,  NEVER, "check [dialect]; see: portunus check";
+    KEY_WEAK:            502, "portal-key-weak",             "portal's key is too weak",                "http_protocol_error",      PORTAL,  NEVER, "the portal's operator has to make a key of at least 2048 bits";
+    KEY_NOT_PINNED:      502, "portal-key-not-pinned",       "portal's key is not the pinned one",      "http_protocol_error",      PORTAL,  NEVER, "if the portal's operator confirms the new key, update the pin; else somebody is in between";
+    NO_RANDOMNESS:       500, "no-randomness",               "no randomness",                           "proxy_internal_error",     PROXY,   AGAIN, "check the operating system's random source";
+    WORN_OUT:            503, "channel-worn-out",            "secure channel is worn out",              "proxy_internal_error",     PROXY,   AGAIN, "send the request again: a new channel is opened";
+    DOES_NOT_OPEN:       502, "answer-does-not-open",        "answer does not open",                    "http_protocol_error",      PORTAL,  NEVER, "the portal may have acted: look before you send it again; check aad and envelope in [dialect]";
+    ANSWERED_PLAIN:      502, "sealed-route-answered-plain", "answer came in the clear",                "http_protocol_error",      PORTAL,  NEVER, "if this path is not sealed, give it a [[route]] with protect = \"plain\"";
+    OUTCOME_UNKNOWN:     502, "outcome-unknown",             "outcome unknown",                         "http_response_incomplete", NETWORK, NEVER, "look up whether it was done before you send it again";
+    // the way to the portal
+    NAME_NOT_FOUND:      502, "portal-name-not-found",       "portal's name does not resolve",          "dns_error",                NETWORK, AGAIN, "check the host in upstream.url, and this machine's network";
+    UNREACHABLE:         502, "portal-unreachable",          "portal cannot be reached",                "destination_unavailable",  NETWORK, AGAIN, "check host and port in upstream.url, and whether the portal is up";
+    CONNECT_TIMEOUT:     504, "portal-connect-timeout",      "connecting to the portal takes too long", "connection_timeout",       NETWORK, AGAIN, "check the network and firewall; upstream.connect_timeout is the limit";
+    CERTIFICATE:         502, "portal-certificate",          "portal's certificate cannot be trusted",  "tls_certificate_error",    PORTAL,  NEVER, "see: portunus check";
+    NO_TLS:              502, "portal-tls",                  "no TLS with the portal",                  "tls_protocol_error",       PORTAL,  NEVER, "see: portunus check";
+    BROKEN:              502, "portal-connection-broken",    "connection to the portal broke",          "connection_terminated",    NETWORK, NEVER, "the portal may have acted: look before you send it again";
+    TIMEOUT:             504, "portal-timeout",              "portal does not answer",                  "http_response_timeout",    PORTAL,  NEVER, "the portal may have acted: look before you send it again; upstream.head_timeout is the limit";
+    UPLOAD_STALLED:      504, "upload-stalled",              "portal reads no further",                 "connection_write_timeout", PORTAL,  NEVER, "upstream.body_idle_timeout is the limit";
+    ANSWER_TOO_LARGE:    502, "answer-too-large",            "answer too large",                        "http_response_body_size",  PORTAL,  NEVER, "the portal has acted; raise limits.sealed_answer";
+    ANSWER_BROKEN:       502, "answer-broken",               "answer broke off",                        "http_response_incomplete", NETWORK, NEVER, "the portal has acted: look before you send it again";
+    ANSWER_STALLED:      504, "answer-stalled",              "answer stands still",                     "connection_read_timeout",  PORTAL,  NEVER, "the portal has acted: look before you send it again; upstream.body_idle_timeout is the limit";
+    ANSWER_INVALID:      502, "answer-invalid",              "answer is not valid HTTP",                "http_protocol_error",      PORTAL,  NEVER, "ask the portal's operator, with this request's id";
 }

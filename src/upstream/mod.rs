@@ -16,6 +16,7 @@ mod send;
 mod settings;
 mod tls;
 mod watch;
+mod worker;
 
 pub use base::{Base, Located};
 pub use body::OutBody;
