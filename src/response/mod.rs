@@ -23,3 +23,6 @@ pub use error::{ProxyError, Refused};
 pub use responder::Responder;
 pub use table::{Row, TABLE, Who};
 pub use tunnel::{switch, tunnel};
+
+#[cfg(test)]
+mod tests;

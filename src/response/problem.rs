@@ -137,7 +137,3 @@ fn quoted(text: &str) -> String {
     quoted.push('"');
     quoted
 }
-
-#[cfg(test)]
-#[path = "problem_tests.rs"]
-mod tests;

