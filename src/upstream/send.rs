@@ -39,7 +39,7 @@ impl Upstream {
 
     /// The portal's base URL.
     pub fn base(&self) -> &Base {
-        &self.worker.base()
+        self.worker.base()
     }
 
     /// Sends a request and waits for the head of the answer. Dropping the future cancels the exchange.

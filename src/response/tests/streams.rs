@@ -229,15 +229,20 @@ async fn a_client_that_goes_away_cancels_its_request_at_the_portal() {
 
 #[tokio::test]
 async fn an_answer_before_the_end_of_the_upload_reaches_the_client_and_spends_the_connection() {
-    let fake = Fake::start(|mut peer, _| async move {
-        let mut byte = [0];
-        let mut head = Vec::new();
-        while !head.ends_with(b"\r\n\r\n") {
-            peer.stream.read_exact(&mut byte).await.unwrap();
-            head.push(byte[0]);
+    let (gone, mut seen) = mpsc::unbounded_channel();
+    let fake = Fake::start(move |mut peer, _| {
+        let gone = gone.clone();
+        async move {
+            let mut byte = [0];
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                peer.stream.read_exact(&mut byte).await.unwrap();
+                head.push(byte[0]);
+            }
+            peer.say("HTTP/1.1 413 Content Too Large\r\ncontent-length: 3\r\n\r\nbig").await;
+            peer.gone().await;
+            gone.send(()).unwrap();
         }
-        peer.say("HTTP/1.1 413 Content Too Large\r\ncontent-length: 3\r\n\r\nbig").await;
-        peer.gone().await;
     })
     .await;
     let upstream = fake.upstream();
@@ -246,6 +251,7 @@ async fn an_answer_before_the_end_of_the_upload_reaches_the_client_and_spends_th
         client(address, "POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 1000000\r\n\r\n12345").await;
     assert!(heard(&mut stream, "big").await.starts_with("HTTP/1.1 413"));
     assert_eq!(upstream.idle(), 0);
+    within(seen.recv()).await.unwrap(); // although the client has neither ended its upload nor gone away
 }
 
 #[tokio::test]
