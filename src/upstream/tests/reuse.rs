@@ -182,3 +182,34 @@ async fn an_unread_answer_is_cancelled_and_its_connection_closed() {
     assert!(waiting.is_err());
     assert_eq!((silent.requests(), upstream.idle()), (1, 0));
 }
+
+#[tokio::test]
+async fn a_portal_that_closes_just_as_a_request_leaves_costs_no_get_and_doubles_no_post() {
+    let fake = Fake::start(|mut peer, _| async move {
+        loop {
+            let Ok(Some(_)) = tokio::time::timeout(Duration::from_millis(3), peer.head()).await else {
+                return;
+            };
+            peer.say(OK).await;
+        }
+    })
+    .await;
+    let upstream = fake.upstream();
+    let mut failed_posts = 0;
+    for n in 0..150 {
+        // Around the very moment of the close.
+        tokio::time::sleep(Duration::from_micros(2500 + n * 10)).await;
+        assert_eq!(body_of(within(upstream.send(get())).await).await, "ok", "request {n}");
+        tokio::time::sleep(Duration::from_micros(2500 + n * 10)).await;
+        let before = fake.requests();
+        match within(upstream.send(post())).await {
+            Ok(reply) => assert_eq!(reply.into_body().collect(9).await.unwrap(), "ok"),
+            Err(e) => {
+                assert!(matches!(e, UpstreamError::Broken { .. }), "{e:?}");
+                failed_posts += 1;
+            }
+        }
+        assert!(fake.requests() <= before + 1, "post {n} arrived twice");
+    }
+    assert!(failed_posts < 150, "most of them must find a connection in time or make one");
+}
