@@ -95,7 +95,9 @@ fn of_session(e: &SessionError) -> Row {
 
 fn of_channel(e: &ChannelError) -> Row {
     match e {
-        ChannelError::UnreadableKey(_) => KEY_UNREADABLE,
+        ChannelError::UnreadableKey(_) | ChannelError::UnusableKeyId(_) => KEY_UNREADABLE,
+        ChannelError::UnusableSessionId(_) => SESSION_ID_UNUSABLE,
+        ChannelError::TooLong => MESSAGE_TOO_LONG,
         ChannelError::WeakKey(_) => KEY_WEAK,
         ChannelError::PinMismatch { .. } => KEY_NOT_PINNED,
         ChannelError::NoRandomness => NO_RANDOMNESS,

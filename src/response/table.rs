@@ -97,6 +97,8 @@ table! {
     KEY_UNREADABLE:      502, "portal-key-unreadable",       "portal's key is unreadable",              "http_protocol_error",      PORTAL,  NEVER, "check [dialect]; see: portunus check";
     KEY_WEAK:            502, "portal-key-weak",             "portal's key is too weak",                "http_protocol_error",      PORTAL,  NEVER, "the portal's operator has to make a key of at least 2048 bits";
     KEY_NOT_PINNED:      502, "portal-key-not-pinned",       "portal's key is not the pinned one",      "http_protocol_error",      PORTAL,  NEVER, "if the portal's operator confirms the new key, update the pin; else somebody is in between";
+    SESSION_ID_UNUSABLE: 502, "portal-session-id-unusable",  "portal's session id is unusable",         "http_protocol_error",      PORTAL,  NEVER, "ask the portal's operator; see: portunus check";
+    MESSAGE_TOO_LONG:    413, "message-too-long",            "message too long to be sealed",           "http_request_error",       CLIENT,  NEVER, "send less than 64 GiB in one request";
     NO_RANDOMNESS:       500, "no-randomness",               "no randomness",                           "proxy_internal_error",     PROXY,   AGAIN, "check the operating system's random source";
     WORN_OUT:            503, "channel-worn-out",            "secure channel is worn out",              "proxy_internal_error",     PROXY,   AGAIN, "send the request again: a new channel is opened";
     DOES_NOT_OPEN:       502, "answer-does-not-open",        "answer does not open",                    "http_protocol_error",      PORTAL,  NEVER, "the portal may have acted: look before you send it again; check aad and envelope in [dialect]";
