@@ -44,21 +44,11 @@ impl<'a> Marks<'a> {
             let text = name.as_str();
             // By length first: of the fields that every request has, few get past it.
             match text.len() {
-                4 if *name == HOST => {
-                    if marks.host.replace(value).is_some() {
-                        return Err(Refusal::RepeatedHost);
-                    }
-                }
-                6 if *name == ORIGIN => {
-                    if marks.origin.replace(value).is_some() {
-                        return Err(Refusal::RepeatedOrigin);
-                    }
-                }
+                4 if *name == HOST => once(&mut marks.host, value, Refusal::RepeatedHost)?,
+                6 if *name == ORIGIN => once(&mut marks.origin, value, Refusal::RepeatedOrigin)?,
                 7 if *name == UPGRADE => marks.upgrade = true,
                 14 if *name == CONTENT_LENGTH => {
-                    if length.replace(value.as_bytes()).is_some() {
-                        return Err(Refusal::BadContentLength);
-                    }
+                    once(&mut length, value.as_bytes(), Refusal::BadContentLength)?;
                 }
                 14 if text == "sec-fetch-site" => {
                     // `none` is a person's own doing: an address typed, a bookmark.
@@ -88,6 +78,10 @@ impl<'a> Marks<'a> {
         }
         Ok(marks)
     }
+}
+
+fn once<T>(place: &mut Option<T>, value: T, otherwise: Refusal) -> Result<(), Refusal> {
+    if place.replace(value).is_some() { Err(otherwise) } else { Ok(()) }
 }
 
 fn is_chunked(value: &HeaderValue) -> bool {

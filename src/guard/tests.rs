@@ -4,6 +4,8 @@ use super::*;
 use crate::listener::Peer;
 use crate::secret::LocalKey;
 
+type Fields = &'static [(&'static str, &'static str)];
+
 const HOST: (&str, &str) = ("host", "localhost:8787");
 
 fn settings() -> Settings {
@@ -75,7 +77,7 @@ fn there_is_exactly_one_host_and_it_is_ours() {
 fn the_target_overrules_host_in_http1_and_must_agree_with_it_in_http2() {
     let own = "http://localhost:8787/x";
     let foreign = "http://evil.example/x";
-    let cases: [(Version, &str, &[(&str, &str)], &str); 10] = [
+    let cases: [(Version, &str, Fields, &str); 10] = [
         (Version::HTTP_11, own, &[HOST], "admitted"),
         (Version::HTTP_11, own, &[("host", "other.example")], "admitted"),
         (Version::HTTP_11, own, &[], "missing-host"),

@@ -58,8 +58,8 @@ fn http1_builder(settings: &Settings) -> http1::Builder {
         // hyper's own clock is a boxed timer for each request and counts an idle connection as a slow head;
         // the register's sweep tells the two apart and costs nothing (control.rs).
         .header_read_timeout(None)
-        // `pipeline_flush` stays off: with it hyper takes any amount of a body into memory while the client
-        // reads nothing. `writev` stays on: `Socket` makes small writes flat, large ones are not copied.
+        // `pipeline_flush` stays off: with it hyper takes a body of any size into memory while the client reads
+        // nothing. `writev` stays on: `Socket` makes small writes flat, large ones are not copied.
         .writev(true)
         .max_header_size(settings.max_head_bytes)
         .max_buf_size(settings.max_buffer_bytes.max(settings.max_head_bytes).max(8 * 1024));
@@ -237,10 +237,11 @@ async fn http1<H: Handler>(visit: Arc<Visit<H>>, socket: TokioIo<Socket>) {
         })
     })
     .await;
-    if left_early && control.was_in_head() {
-        if let Some(parts) = connection.take().and_then(http1::UpgradeableConnection::into_parts) {
-            parts.io.inner().stream().write_now(REQUEST_TIMEOUT);
-        }
+    if left_early
+        && control.was_in_head()
+        && let Some(parts) = connection.take().and_then(http1::UpgradeableConnection::into_parts)
+    {
+        parts.io.inner().stream().write_now(REQUEST_TIMEOUT);
     }
 }
 

@@ -540,5 +540,5 @@ async fn a_connections_task_stays_small() {
     let stream = super::socket::Stream::Tcp(accepted.unwrap().0);
     let run = super::connection::run(worker, stream, Peer::Unix { uid: 0 }, presence);
     let bytes = size_of_val(&run);
-    assert!(bytes <= 2560, "{bytes} bytes");
+    assert!(bytes <= 1536, "{bytes} bytes");
 }

@@ -41,8 +41,7 @@ pub(super) fn check(path: &str) -> Result<Cow<'_, str>, PathFault> {
     let mut altered = false;
     let mut begins = 1;
     let mut dots = false;
-    let mut at = 1;
-    for &byte in rest {
+    for (at, &byte) in (1..).zip(rest) {
         match CLASS[usize::from(byte)] {
             Class::Plain => {}
             Class::Slash => {
@@ -59,7 +58,6 @@ pub(super) fn check(path: &str) -> Result<Cow<'_, str>, PathFault> {
             Class::Control => return Err(PathFault::Control),
             Class::High => return Err(PathFault::Escape),
         }
-        at += 1;
     }
     if begins < bytes.len() {
         check_segment(&bytes[begins..], dots)?;

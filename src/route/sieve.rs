@@ -9,7 +9,7 @@ const LONGEST: usize = 128;
 /// Names with what they mean.
 #[derive(Debug, Clone)]
 pub(super) struct Sieve<C> {
-    by_length: Box<[Box<[(HeaderName, C)]>]>,
+    by_length: Vec<Vec<(HeaderName, C)>>,
     /// Beginnings of names, each ending in a hyphen.
     prefixes: Box<[(&'static str, C)]>,
 }
@@ -30,10 +30,7 @@ impl<C: Copy> Sieve<C> {
             bucket.retain(|(known, _)| *known != name);
             bucket.push((name, class));
         }
-        Self {
-            by_length: by_length.into_iter().map(Vec::into_boxed_slice).collect(),
-            prefixes: prefixes.into_iter().collect(),
-        }
+        Self { by_length, prefixes: prefixes.into_iter().collect() }
     }
 
     /// What a name means, if anything, as it is written.
