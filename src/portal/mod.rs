@@ -10,5 +10,8 @@ mod verdict;
 mod wire;
 
 pub use client::Client;
-pub use dialect::{Dialect, EmptyBody, Endpoint, MethodForm, Preset};
+pub use dialect::{
+    BadTemplate, Dialect, EmptyBody, Endpoint, MethodForm, MissingValue, Preset, RequestTemplate,
+    RequestTemplates,
+};
 pub use verdict::Verdict;
