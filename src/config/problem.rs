@@ -147,7 +147,11 @@ pub(super) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a s
     let distance = |candidate: &str| {
         // `connect-timeout` and `connectTimeout` are other spellings, not other words.
         let plain = |text: &str| text.replace(['-', '_', ' '], "").to_lowercase();
-        if plain(&word) == plain(candidate) { 0 } else { strsim::damerau_levenshtein(&word, candidate) }
+        if plain(&word) == plain(candidate) {
+            0
+        } else {
+            strsim::damerau_levenshtein(&word, &candidate.to_lowercase())
+        }
     };
     candidates
         .into_iter()
@@ -180,6 +184,7 @@ mod tests {
             ("haed_timeout", Some("head_timeout")),
             ("ulr", Some("url")),
             ("HTTP2", Some("http2")),
+            ("TIMEOUT", None),
             ("password", None),
             ("u", None),
             ("", None),

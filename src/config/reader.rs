@@ -267,8 +267,8 @@ impl Section<'_, '_> {
                 }
                 Fallback::Nothing(_) => T::absent(),
                 Fallback::Required(example) => {
-                    let Setting { section, key, .. } = setting;
-                    let text = format!("missing key '{key}' in [{section}]");
+                    let Setting { key, .. } = setting;
+                    let text = format!("missing key '{key}' in {}", self.heading());
                     let hint = if self.repeated {
                         format!("write {key} = {example}")
                     } else {
@@ -362,6 +362,10 @@ impl Section<'_, '_> {
                 None
             }
         }
+    }
+
+    fn heading(&self) -> String {
+        if self.repeated { format!("[[{}]]", self.name) } else { format!("[{}]", self.name) }
     }
 
     /// Complains about keys that the section does not have.

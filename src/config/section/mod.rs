@@ -39,7 +39,8 @@ pub(super) const CHAPTERS: [Chapter; 11] = [
     (
         "route",
         "Exceptions for single paths, as many [[route]] tables as there are. The first one that fits a request \
-         holds; a request that none fits is treated as the dialect says.",
+         holds; a request that none fits is treated as the dialect says. But for the path, the values shown are \
+         the defaults.",
         route::Route::SETTINGS,
     ),
     ("guard", "Who may speak to the proxy, beyond its own addresses.", guard::Guard::SETTINGS),
