@@ -8,10 +8,12 @@
 
 mod document;
 mod environment;
+mod layers;
 mod private_file;
 mod problem;
 mod reader;
 mod reference;
+mod secret_form;
 mod secret_source;
 mod section;
 mod setting;
@@ -19,24 +21,26 @@ mod state_dir;
 #[cfg(test)]
 mod tests;
 mod units;
+mod values;
 
 pub use environment::{CONFIG_VARIABLE, Environment, Flag};
 pub use private_file::PrivateFileError;
 pub use problem::{Place, Problem, Problems};
-pub use reader::Auto;
 pub use reference::reference;
 pub use secret_source::{Person, SecretCause, SecretError, SecretSource, Surroundings};
-pub use section::dialect::{Overrides as DialectOverrides, PathTemplate, RequestTemplate};
+pub use section::dialect::{Overrides as DialectOverrides, PathTemplate};
 pub use section::guard::{AllowedHost, Guard, Origin};
 pub use section::limits::Limits;
 pub use section::listen::Listen;
 pub use section::log::Log;
 pub use section::login::{Email, Login};
 pub use section::portal::{ClientHashError, ClientHashSource, Portal, PortalName};
+pub use section::requests::RequestTemplate;
 pub use section::route::{Bearer, PathPattern, Protect, Replay, Route};
 pub use section::upstream::{ExtraHeader, ExtraValue, KeyPin, Upstream};
 pub use setting::{Fallback, Kind, Setting};
 pub use state_dir::{StateDir, StateError};
+pub use values::Auto;
 
 use std::fs::File;
 use std::io::Read;
@@ -215,7 +219,7 @@ fn report_unknown_sections(reader: &mut Reader<'_>, document: &Table) {
                 format!("unknown section [{key}]{advice}")
             }
             _ => {
-                format!("unknown key '{key}' before any section{}", reader::belongs_elsewhere(&entry.key, ""))
+                format!("unknown key '{key}' before any section{}", layers::belongs_elsewhere(&entry.key, ""))
             }
         };
         reader.report(Problem::new(&entry.key_place, text));

@@ -139,8 +139,8 @@ impl Kind {
             Self::Switch => "true or false".into(),
             Self::Choice(words) => format!("one of {}", listed(words)),
             Self::List(of) => format!("a list of {of}"),
-            Self::Secret => super::secret_source::FORMS.into(),
-            Self::SecretOr(what) => format!("{what}, in quotes, or {}", super::secret_source::FORMS),
+            Self::Secret => super::secret_form::FORMS.into(),
+            Self::SecretOr(what) => format!("{what}, in quotes, or {}", super::secret_form::FORMS),
             Self::Table(what) => format!("a table of {what}"),
         }
     }
@@ -240,7 +240,7 @@ macro_rules! section {
             ];
 
             /// Its fields, each checked by itself; `None` once any of them was reported.
-            fn fields(section: &mut $crate::config::reader::Section<'_, '_>) -> Option<Self> {
+            fn fields(section: &mut $crate::config::layers::Section<'_, '_>) -> Option<Self> {
                 let mut rows = Self::SETTINGS.iter();
                 $(let $key = section.read::<$type>(rows.next()?);)*
                 section.report_unknown(Self::SETTINGS);
@@ -254,7 +254,7 @@ pub(super) use section;
 /// Words of the file and what they mean: `words!(Type { "word" => Type::Variant, … })`.
 macro_rules! words {
     ($type:ty { $($word:literal => $value:expr,)* }) => {
-        impl $crate::config::reader::Words for $type {
+        impl $crate::config::values::Words for $type {
             const WORDS: &'static [&'static str] = &[$($word,)*];
 
             fn meant(word: &str) -> Option<Self> {
@@ -265,7 +265,7 @@ macro_rules! words {
             }
         }
 
-        impl $crate::config::reader::FromWritten for $type {
+        impl $crate::config::values::FromWritten for $type {
             fn from_written(
                 written: &$crate::config::document::Written,
                 setting: &$crate::config::setting::Setting,

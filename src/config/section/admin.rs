@@ -4,9 +4,10 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use crate::config::environment::Environment;
+use crate::config::layers::Section;
 use crate::config::problem::Problem;
-use crate::config::reader::{Auto, Section};
 use crate::config::setting::{Fallback, Kind, section};
+use crate::config::values::Auto;
 
 /// What `sun_path` holds on the systems there are, without its final NUL: 108 bytes on Linux, 104 elsewhere.
 const LONGEST_SOCKET_PATH: usize = 103;

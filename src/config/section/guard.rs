@@ -5,10 +5,12 @@ use http::uri::Authority;
 use url::{Origin as WebOrigin, Url};
 
 use crate::config::document::Written;
+use crate::config::layers::Section;
 use crate::config::problem::{Problem, quoted};
-use crate::config::reader::{FromWritten, Reader, Section};
+use crate::config::reader::Reader;
 use crate::config::secret_source::{SecretError, SecretSource, Surroundings};
 use crate::config::setting::{Fallback, Kind, Setting, section};
+use crate::config::values::FromWritten;
 use crate::secret::LocalKey;
 
 section! {

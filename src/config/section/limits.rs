@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use crate::config::layers::Section;
 use crate::config::problem::Problem;
-use crate::config::reader::Section;
 use crate::config::setting::{Fallback, count, ms, section, size, span};
 
 const KIB: u64 = 1 << 10;

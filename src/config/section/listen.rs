@@ -5,9 +5,11 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use crate::config::document::Written;
+use crate::config::layers::Section;
 use crate::config::problem::{Place, Problem, quoted};
-use crate::config::reader::{Auto, FromWritten, Reader, Section};
+use crate::config::reader::Reader;
 use crate::config::setting::{Fallback, Kind, Setting, count, section};
+use crate::config::values::{Auto, FromWritten};
 
 section! {
     /// Where local programs reach the proxy.

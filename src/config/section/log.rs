@@ -3,10 +3,12 @@
 use tracing_subscriber::filter::Targets;
 
 use crate::config::document::Written;
+use crate::config::layers::Section;
 use crate::config::problem::{Problem, nearest, quoted};
-use crate::config::reader::{FromWritten, Reader, Section, Words as _};
+use crate::config::reader::Reader;
 use crate::config::setting::{Fallback, Kind, Setting, section, words};
-use crate::telemetry::LogFormat;
+use crate::config::values::{FromWritten, Words as _};
+use crate::telemetry::{LogFormat, LogSettings};
 
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
@@ -23,6 +25,11 @@ section! {
 impl Log {
     pub(in crate::config) fn read(section: &mut Section<'_, '_>) -> Option<Self> {
         Self::fields(section)
+    }
+
+    /// What the logs are started with; colours are a matter of the terminal.
+    pub fn settings(&self, color: bool) -> LogSettings {
+        LogSettings { level: self.level.clone(), format: self.format, color }
     }
 }
 

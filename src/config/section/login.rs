@@ -1,10 +1,12 @@
 //! `[login]`: what signs in.
 
 use crate::config::document::Written;
+use crate::config::layers::Section;
 use crate::config::problem::Problem;
-use crate::config::reader::{FromWritten, Reader, Section, Words as _};
+use crate::config::reader::Reader;
 use crate::config::secret_source::{SecretError, SecretSource, Surroundings};
 use crate::config::setting::{Fallback, Kind, Setting, count, section, words};
+use crate::config::values::{FromWritten, Words as _};
 use crate::secret::{OtpSecret, Password};
 use crate::session::{Credentials, MfaChoice};
 

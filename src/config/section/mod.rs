@@ -8,6 +8,7 @@ pub(super) mod listen;
 pub(super) mod log;
 pub(super) mod login;
 pub(super) mod portal;
+pub(super) mod requests;
 pub(super) mod route;
 pub(super) mod state;
 pub(super) mod upstream;

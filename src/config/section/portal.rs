@@ -1,12 +1,15 @@
 //! `[portal]`: which portal, and how the proxy names itself to it.
 
 use crate::config::document::{Value, Written};
+use crate::config::layers::Section;
 use crate::config::problem::{Problem, quoted};
-use crate::config::reader::{AUTO, FromWritten, Reader, Section, Words as _};
-use crate::config::secret_source::{self, SecretError, SecretSource, Surroundings};
+use crate::config::reader::Reader;
+use crate::config::secret_form;
+use crate::config::secret_source::{SecretError, SecretSource, Surroundings};
 use crate::config::section::upstream::KeyPin;
 use crate::config::setting::{Fallback, Kind, Setting, section, words};
 use crate::config::state_dir::{StateDir, StateError};
+use crate::config::values::{AUTO, FromWritten, Words as _};
 use crate::portal::Preset;
 use crate::secret::{AccessCode, ClientHash};
 
@@ -146,7 +149,7 @@ impl FromWritten for ClientHashSource {
                 None
             }
             Value::Table(table) => {
-                secret_source::named(table, &written.place, setting, reader).map(Self::Source)
+                secret_form::named(table, &written.place, setting, reader).map(Self::Source)
             }
             Value::Integer(_) | Value::Switch(_) | Value::List(_) | Value::Foreign(_) => {
                 reader.mismatch(written, setting);

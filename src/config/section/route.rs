@@ -3,10 +3,12 @@
 use http::Method;
 
 use crate::config::document::Written;
+use crate::config::layers::Section;
 use crate::config::problem::{Place, Problem, quoted};
-use crate::config::reader::{FromWritten, Reader, Section, Words};
+use crate::config::reader::Reader;
 use crate::config::section::guard::Origin;
 use crate::config::setting::{Fallback, Kind, Setting, section, words};
+use crate::config::values::{FromWritten, Words};
 
 section! {
     /// An exception for one path.

@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 
 use crate::config::environment::Environment;
+use crate::config::layers::Section;
 use crate::config::problem::Problem;
-use crate::config::reader::{Auto, Section};
 use crate::config::setting::{Fallback, Kind, section};
+use crate::config::values::Auto;
 
 section! {
     /// What outlives the process, as written.

@@ -7,10 +7,13 @@ use http::{HeaderName, HeaderValue};
 use url::{Host, Url};
 
 use crate::config::document::{Entry, Value, Written};
+use crate::config::layers::Section;
 use crate::config::problem::{Problem, quoted};
-use crate::config::reader::{FromWritten, Reader, Section};
-use crate::config::secret_source::{self, SecretSource};
+use crate::config::reader::Reader;
+use crate::config::secret_form;
+use crate::config::secret_source::SecretSource;
 use crate::config::setting::{Fallback, Kind, Setting, count, ms, section, span};
+use crate::config::values::FromWritten;
 use crate::portal::Dialect;
 use crate::upstream::{SealedHeaders, Settings};
 
@@ -245,7 +248,7 @@ fn extra_header(entry: &Entry, setting: &Setting, reader: &mut Reader<'_>) -> Op
     }
     let value = match &entry.written.value {
         Value::Text(_) if SECRET.contains(&name.as_str()) => {
-            let hint = format!("write {}", secret_source::FORMS);
+            let hint = format!("write {}", secret_form::FORMS);
             return refuse(format!("'{name}' is a secret, and no secret is written here"), Some(&hint));
         }
         Value::Text(text) => match HeaderValue::from_str(text) {
@@ -258,7 +261,7 @@ fn extra_header(entry: &Entry, setting: &Setting, reader: &mut Reader<'_>) -> Op
             }
         },
         Value::Table(source) => {
-            ExtraValue::Secret(secret_source::named(source, &entry.written.place, setting, reader)?)
+            ExtraValue::Secret(secret_form::named(source, &entry.written.place, setting, reader)?)
         }
         other => {
             return refuse(
