@@ -29,6 +29,7 @@ mod state;
 
 pub use client::{Client, ClientError, LoginRequest};
 pub use explain::{Cause, Whose};
+pub(crate) use login::{CODE_LENGTH, EMAIL_MAX, PASSWORD_LENGTH};
 pub use metrics::{Histogram, Metric, MetricKind, Sample, Value};
 pub use problem::Problem;
 pub use report::{
