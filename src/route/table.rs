@@ -294,7 +294,7 @@ mod tests {
         let unmatched = resolve(&table, "POST", "/z", None).unwrap();
         assert_eq!(
             (unmatched.route().protection(), unmatched.route().bearer(), unmatched.route().replay()),
-            (Protection::Auto, Bearer::Required, Replay::Idempotent)
+            (Protection::Auto, Bearer::Required, Replay::Buffered)
         );
     }
 
