@@ -7,7 +7,7 @@ use crate::portal::MethodForm;
 use crate::session::{FactorKind, Method};
 
 /// The factors that have a code, with their names.
-pub(crate) fn method_codes() -> [(FactorKind, u64, &'static str); 3] {
+fn method_codes() -> [(FactorKind, u64, &'static str); 3] {
     [
         (FactorKind::Email, 10_011_001, "EMAIL"),
         (FactorKind::Otp, 10_011_002, "OTP"),
