@@ -6,10 +6,11 @@
 
 mod client;
 mod dialect;
+mod refusal;
 mod verdict;
 mod wire;
 
-pub use client::Client;
+pub use client::{Client, Settings};
 pub use dialect::{
     BadTemplate, Dialect, EmptyBody, Endpoint, MethodForm, MissingValue, Preset, RequestTemplate,
     RequestTemplates,
