@@ -37,7 +37,8 @@ pub use section::login::{Email, Login};
 pub use section::portal::{ClientHashError, ClientHashSource, Portal, PortalName};
 pub use section::requests::RequestTemplate;
 pub use section::route::{Bearer, PathPattern, Protect, Replay, Route};
-pub use section::upstream::{ExtraHeader, ExtraValue, KeyPin, Upstream};
+pub use section::session::Session;
+pub use section::upstream::{Cookies, ExtraHeader, ExtraValue, KeyPin, Upstream};
 pub use setting::{Fallback, Kind, Setting};
 pub use state_dir::{StateDir, StateError};
 pub use values::Auto;
@@ -71,6 +72,8 @@ pub struct Config {
     pub dialect: DialectOverrides,
     /// What signs in.
     pub login: Login,
+    /// How the login and the channel are kept alive.
+    pub session: Session,
     /// Exceptions for single paths; the first that fits holds.
     pub routes: Vec<Route>,
     /// Who may speak to the proxy.
@@ -141,6 +144,7 @@ impl Config {
         let preset = portal.as_ref().map(|portal| portal.dialect);
         let dialect = DialectOverrides::read(&mut reader.section("dialect", document), preset);
         let login = Login::read(&mut reader.section("login", document));
+        let session = Session::read(&mut reader.section("session", document));
         let guard = Guard::read(&mut reader.section("guard", document));
         // A key that is written but wrong was reported; it is not missing as well.
         let has_key = guard.as_ref().is_none_or(|guard| guard.local_key.is_some());
@@ -164,6 +168,7 @@ impl Config {
             portal: portal?,
             dialect: dialect?,
             login: login?,
+            session: session?,
             routes: routes?,
             guard: guard?,
             limits: limits?,

@@ -16,10 +16,18 @@ use crate::portal::{Dialect, EmptyBody, MethodForm, Preset};
 section! {
     /// Where a deployment departs from its preset. What is `None` stays as the preset has it.
     pub struct Overrides in "dialect" {
-        "Where auth calls live. {portal} is the portal's name. Calls below it move along."
+        "Where auth calls live. {portal} is the portal's name. What stands on it moves along."
             auth_base: Option<PathTemplate> = Fallback::Nothing(r#""/web/v1/{portal}/auth""#), Kind::Text("a path");
-        "Where login calls live. {auth} is the auth base."
+        "Where login calls live. {auth} is the auth base; in the paths below, so are {login}, {register}, {password}, \
+         {security} and {channel}."
             login_base: Option<PathTemplate> = Fallback::Nothing(r#""{auth}/login""#), Kind::Text("a path");
+        "Where registration lives."
+            register_base: Option<PathTemplate> = Fallback::Nothing(r#""{auth}/register""#), Kind::Text("a path");
+        "Where the calls about passwords live."
+            password_base: Option<PathTemplate> = Fallback::Nothing(r#""{auth}/password""#), Kind::Text("a path");
+        "Where sessions and the set-up of second factors live."
+            security_base: Option<PathTemplate> =
+                Fallback::Nothing(r#""/web/v1/{portal}/security""#), Kind::Text("a path");
         "Where channel calls live."
             channel_base: Option<PathTemplate> = Fallback::Nothing(r#""/web/v1/secure-channel""#), Kind::Text("a path");
         "The refresh call."
@@ -55,6 +63,9 @@ section! {
             sealed_paths: Option<Vec<PathTemplate>> =
                 Fallback::Nothing(r#"["{auth}/login/*", "{auth}/register/initiate", "{auth}/password/*"]"#),
                 Kind::List("paths; a * at the end stands for all below");
+        "Whether a plain success is believed as the answer to a sealed call. Then whoever sits on the way can speak for \
+         the portal."
+            accept_plain_success: Option<bool> = Fallback::Nothing("false"), Kind::Switch;
         "Whether the portal insists on an X-Request-Id."
             request_id_required: Option<bool> = Fallback::Nothing("false"), Kind::Switch;
         "Bodies that the handbooks leave open. The body is JSON with {placeholders} inside its strings."
@@ -64,7 +75,7 @@ section! {
 }
 
 /// What has no meaning without a secure channel.
-const CHANNEL_ONLY: [&str; 12] = [
+const CHANNEL_ONLY: [&str; 13] = [
     "channel_base",
     "session_header",
     "sc_version",
@@ -77,6 +88,7 @@ const CHANNEL_ONLY: [&str; 12] = [
     "base64",
     "empty_body",
     "sealed_paths",
+    "accept_plain_success",
 ];
 
 impl Overrides {
@@ -162,11 +174,16 @@ fn rebase(path: &mut String, old: &str, new: &str) {
     }
 }
 
-/// A path in which `{portal}` and `{auth}` may stand; no slash at its end.
+/// A path in which `{portal}` may stand, and a base such as `{auth}` at its beginning; no slash at its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PathTemplate(String);
 
 impl PathTemplate {
+    /// As it was written.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
     fn filled(&self, portal: &str, auth: &str) -> String {
         self.0.replace("{portal}", portal).replace("{auth}", auth)
     }
@@ -175,14 +192,17 @@ impl PathTemplate {
 impl FromWritten for PathTemplate {
     fn from_written(written: &Written, setting: &Setting, reader: &mut Reader<'_>) -> Option<Self> {
         let text = String::from_written(written, setting, reader)?;
-        let rest = match text.strip_prefix("{auth}") {
-            Some(rest) if setting.key != "auth_base" => rest,
-            _ => &text,
+        let bases: &[&str] = match setting.key {
+            "auth_base" => &[],
+            key if key.ends_with("_base") => &["{auth}"],
+            _ => &["{auth}", "{login}", "{register}", "{password}", "{security}", "{channel}"],
         };
+        let rest = bases.iter().find_map(|base| text.strip_prefix(base)).unwrap_or(&text);
         let plain = rest.replace("{portal}", "portal");
         let is_pattern = matches!(setting.kind, Kind::List(_));
         let wrong = match PathPattern::check(&plain) {
             Err(wrong) => wrong,
+            Ok(()) if plain.contains('{') => "has a placeholder that is not known here",
             Ok(()) if plain.ends_with('*') && !is_pattern => "has a *, which only sealed_paths understands",
             Ok(()) if plain.ends_with('/') => "ends with /",
             Ok(()) => return Some(Self(text)),
