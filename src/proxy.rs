@@ -146,7 +146,8 @@ impl Proxy {
         let lease = self.lease(route).await?;
         let (method, uri) = (parts.method.clone(), parts.uri.clone());
         let body = self.hold(body).await?;
-        let outgoing = Outgoing::plain(parts, body, lease.as_deref().map(Lease::bearer), &self.house.injected);
+        let outgoing =
+            Outgoing::plain(parts, body, lease.as_deref().map(Lease::bearer), &self.house.injected);
         let (reply, kept) = if outgoing.is_held() {
             (self.upstream.send_kept(&outgoing).await?, Some(outgoing))
         } else {
@@ -282,7 +283,14 @@ impl Proxy {
         if in_the_clear && !may_be_clear {
             return Err(ProxyError::SealedRouteAnsweredPlain);
         }
-        self.house.settings.adopted.notice(&self.house.session, method, path, &reading, &body, lease.as_deref());
+        self.house.settings.adopted.notice(
+            &self.house.session,
+            method,
+            path,
+            &reading,
+            &body,
+            lease.as_deref(),
+        );
         Ok(if was_sealed {
             self.house.responder.opened(parts, body, caller)
         } else {
@@ -297,7 +305,8 @@ impl Proxy {
         route: &Route,
         caller: &Caller,
     ) -> Result<Response<Body>, ProxyError> {
-        let client = parts.extensions.remove::<OnUpgrade>().ok_or(ProxyError::Internal("no upgrade to join"))?;
+        let client =
+            parts.extensions.remove::<OnUpgrade>().ok_or(ProxyError::Internal("no upgrade to join"))?;
         let mut lease = self.lease(route).await?;
         let handshake = |lease: Option<&Lease>, parts: Parts| {
             Outgoing::upgrade(parts, lease.map(Lease::bearer), &self.house.injected)
@@ -377,7 +386,8 @@ impl Proxy {
                 Some(more) => more.extend_from_slice(&data),
                 None if first.is_empty() => first = data, // the common case: one frame, nothing copied
                 None => {
-                    let whole = more.insert(BytesMut::with_capacity(expected.unwrap_or(0).max(so_far + data.len())));
+                    let whole =
+                        more.insert(BytesMut::with_capacity(expected.unwrap_or(0).max(so_far + data.len())));
                     whole.extend_from_slice(&first);
                     whole.extend_from_slice(&data);
                 }
@@ -440,8 +450,9 @@ fn may_be_a_refusal(reply: &Reply) -> bool {
     let status = reply.status();
     status == http::StatusCode::UNAUTHORIZED
         || ((status.is_client_error() || status.is_server_error())
-            && reply.headers().get(header::CONTENT_TYPE).is_some_and(|t| t.as_bytes().ends_with(b"json")
-                || t.as_bytes().starts_with(b"application/json")))
+            && reply.headers().get(header::CONTENT_TYPE).is_some_and(|t| {
+                t.as_bytes().ends_with(b"json") || t.as_bytes().starts_with(b"application/json")
+            }))
 }
 
 /// A method that never has content is not sealed unless it has some; the others are, even without (ruling 4).

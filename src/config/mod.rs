@@ -143,6 +143,11 @@ impl Config {
         let portal = Portal::read(&mut reader.section("portal", document));
         let preset = portal.as_ref().map(|portal| portal.dialect);
         let dialect = DialectOverrides::read(&mut reader.section("dialect", document), preset);
+        if let (Some(portal), Some(dialect)) = (&portal, &dialect) {
+            for text in spelled(portal, dialect).1 {
+                reader.report(Problem::new(&Place::Nowhere, format!("[dialect] {text}")));
+            }
+        }
         let login = Login::read(&mut reader.section("login", document));
         let session = Session::read(&mut reader.section("session", document));
         let guard = Guard::read(&mut reader.section("guard", document));
@@ -180,10 +185,7 @@ impl Config {
 
     /// The deployment's spelling: its preset with the overrides put in.
     pub fn dialect(&self) -> Dialect {
-        let portal = self.portal.name.as_str();
-        let mut dialect = Dialect::preset(self.portal.dialect, portal);
-        self.dialect.apply(portal, &mut dialect);
-        dialect
+        spelled(&self.portal, &self.dialect).0
     }
 
     /// What secrets are fetched from.
@@ -199,6 +201,13 @@ impl Config {
 /// All settings there are, in the order of `proxy.toml`.
 pub fn settings() -> impl Iterator<Item = &'static Setting> {
     section::settings()
+}
+
+/// The preset with the overrides put in, and what does not hold together then.
+fn spelled(portal: &Portal, overrides: &DialectOverrides) -> (Dialect, Vec<String>) {
+    let mut dialect = Dialect::preset(portal.dialect, portal.name.as_str());
+    let problems = overrides.apply(&mut dialect);
+    (dialect, problems)
 }
 
 fn read_routes(reader: &mut Reader<'_>, document: &Table) -> Option<Vec<Route>> {

@@ -33,7 +33,7 @@ pub enum ProxyError {
     },
     /// The client's body broke off while it was collected.
     #[error("the request's body broke off, or is framed badly")]
-    ClientBodyBroken(#[source] hyper::Error),
+    ClientBodyBroken(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The client's body stood still while it was collected.
     #[error("the request's body did not come in time")]
     ClientBodyStalled,

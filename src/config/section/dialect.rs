@@ -107,40 +107,24 @@ impl Overrides {
         Some(overrides)
     }
 
-    /// Puts the overrides into the preset made for the portal of this name.
-    pub fn apply(&self, portal: &str, dialect: &mut Dialect) {
-        if let Some(base) = &self.auth_base {
-            let old = std::mem::replace(&mut dialect.auth_base, base.filled(portal, ""));
-            let Dialect { auth_base: new, login_base, refresh_path, logout_path, sealed_paths, .. } = dialect;
-            for path in [login_base, refresh_path, logout_path].into_iter().chain(sealed_paths) {
-                rebase(path, &old, new);
-            }
-        }
-        if let Some(base) = &self.login_base {
-            let old = std::mem::take(&mut dialect.login_base);
-            dialect.login_base = base.filled(portal, &dialect.auth_base);
-            let Dialect { login_base: new, sealed_paths, .. } = dialect;
-            for path in sealed_paths {
-                rebase(path, &old, new);
-            }
-        }
-        let auth = dialect.auth_base.clone();
+    /// Puts the overrides in, and says what does not hold together then.
+    pub fn apply(&self, dialect: &mut Dialect) -> Vec<String> {
         let put = |field: &mut String, template: &Option<PathTemplate>| {
             if let Some(template) = template {
-                *field = template.filled(portal, &auth);
+                template.as_str().clone_into(field);
             }
         };
+        put(&mut dialect.auth_base, &self.auth_base);
+        put(&mut dialect.login_base, &self.login_base);
+        put(&mut dialect.register_base, &self.register_base);
+        put(&mut dialect.password_base, &self.password_base);
+        put(&mut dialect.security_base, &self.security_base);
         put(&mut dialect.channel_base, &self.channel_base);
+        put(&mut dialect.refresh_path, &self.refresh_path);
         put(&mut dialect.logout_path, &self.logout_path);
         put(&mut dialect.profile_path, &self.profile_path);
-        if let Some(template) = &self.refresh_path {
-            let old = std::mem::replace(&mut dialect.refresh_path, template.filled(portal, &auth));
-            for path in dialect.sealed_paths.iter_mut().filter(|path| **path == old) {
-                path.clone_from(&dialect.refresh_path);
-            }
-        }
         if let Some(paths) = &self.sealed_paths {
-            dialect.sealed_paths = paths.iter().map(|path| path.filled(portal, &auth)).collect();
+            dialect.sealed_paths = paths.iter().map(|path| path.as_str().to_owned()).collect();
         }
         set(&mut dialect.session_header, self.session_header.as_ref());
         set(&mut dialect.sc_version, self.sc_version.as_ref());
@@ -148,6 +132,7 @@ impl Overrides {
         set(&mut dialect.empty_body, self.empty_body.as_ref());
         set(&mut dialect.method_form, self.method.as_ref());
         set(&mut dialect.request_id_required, self.request_id_required.as_ref());
+        set(&mut dialect.accept_plain_success, self.accept_plain_success.as_ref());
         if let Some(channel) = &mut dialect.channel {
             set(&mut channel.envelope, self.envelope.as_ref());
             set(&mut channel.key_exchange, self.key_exchange.as_ref());
@@ -156,21 +141,18 @@ impl Overrides {
             set(&mut channel.aad, self.aad.as_ref());
             set(&mut channel.base64, self.base64.as_ref());
         }
+        let set_request =
+            |template: &RequestTemplate| dialect.requests.set_named(template.request, &template.body).err();
+        let mut problems: Vec<String> =
+            self.requests.iter().filter_map(set_request).map(|error| error.to_string()).collect();
+        problems.extend(dialect.problems());
+        problems
     }
 }
 
 fn set<T: Clone>(field: &mut T, override_: Option<&T>) {
     if let Some(value) = override_ {
         field.clone_from(value);
-    }
-}
-
-/// Moves a path that lies below the old base; one that merely begins with the same letters stays.
-fn rebase(path: &mut String, old: &str, new: &str) {
-    if let Some(rest) = path.strip_prefix(old)
-        && (rest.is_empty() || rest.starts_with('/'))
-    {
-        *path = format!("{new}{rest}");
     }
 }
 
@@ -182,10 +164,6 @@ impl PathTemplate {
     /// As it was written.
     pub fn as_str(&self) -> &str {
         &self.0
-    }
-
-    fn filled(&self, portal: &str, auth: &str) -> String {
-        self.0.replace("{portal}", portal).replace("{auth}", auth)
     }
 }
 

@@ -15,7 +15,7 @@ use crate::config::secret_source::SecretSource;
 use crate::config::setting::{Fallback, Kind, Setting, count, ms, section, span, words};
 use crate::config::values::{FromWritten, Words as _};
 use crate::portal::Dialect;
-use crate::upstream::{SealedHeaders, Settings};
+use crate::upstream::{ClientIdentity, SealedHeaders, Settings};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
@@ -87,12 +87,17 @@ impl Upstream {
 
     /// What the doors out are built with, for a portal that speaks this dialect.
     pub fn settings(&self, dialect: &Dialect) -> Settings {
+        let identity = self.client_cert_file.clone().zip(self.client_key_file.clone());
         Settings {
             url: self.url.clone(),
             ca_file: self.ca_file.clone(),
+            spki_pin: self.spki_pin.as_ref().map(KeyPin::digest),
+            client_identity: identity.map(|(cert_file, key_file)| ClientIdentity { cert_file, key_file }),
             connect_timeout: self.connect_timeout,
             head_timeout: self.head_timeout,
+            body_idle_timeout: self.body_idle_timeout,
             idle_timeout: self.idle_timeout,
+            fresh_reuse: self.fresh_reuse,
             max_idle: self.max_idle,
             http2: self.http2,
             sealed: SealedHeaders {
