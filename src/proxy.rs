@@ -153,7 +153,7 @@ impl Proxy {
         } else {
             (self.upstream.send(outgoing).await?, None)
         };
-        if !may_be_a_refusal(&reply) {
+        if !may_be_a_refusal(&reply) && !self.house.settings.adopted.concerns(&method, uri.path()) {
             return Ok(self.house.responder.plain(reply, caller));
         }
         let kept = kept.filter(|_| route.replay().allows(&method));
@@ -175,7 +175,8 @@ impl Proxy {
             // Too long for the portal's own error: whatever it is, it is the caller's.
             Err(body) => return Ok(self.house.responder.plain(Response::from_parts(parts, body), caller)),
         };
-        match (Verdict::of(parts.status, &parts.headers, &body), lease, kept) {
+        let reading = Reading::of(parts.status, &parts.headers, &body);
+        match (reading.verdict(), lease, kept) {
             (Verdict::BearerRefused, Some(lease), kept) => {
                 // Also for a request that cannot be sent again: the next one shall find a good lease.
                 let newer = self.house.session.replace(&lease).await?;
@@ -199,7 +200,10 @@ impl Proxy {
                 };
                 self.sealed(request, plaintext, route, caller).await
             }
-            _ => Ok(self.house.responder.collected(parts, body, caller)),
+            (_, lease, _) => {
+                self.notice(&method, uri.path(), &reading, &body, lease.as_deref()).await;
+                Ok(self.house.responder.collected(parts, body, caller))
+            }
         }
     }
 
@@ -237,7 +241,7 @@ impl Proxy {
                     }
                     Verdict::ChannelStale | Verdict::NeedsChannel if new_channel => true,
                     Verdict::MaybeChannel if new_channel && is_aged(&open, clock, settings) => true,
-                    _ => return self.conclude(answer, &method, &path, &open, lease, caller),
+                    _ => return self.conclude(answer, &method, &path, &open, lease, caller).await,
                 },
                 // Ruling 1: an answer that is lost or does not open is asked for again where that is harmless.
                 Err(lost) if new_channel && outgoing.is_repeatable() && may_be_repeated(&lost) => true,
@@ -267,7 +271,7 @@ impl Proxy {
     }
 
     /// The answer to a sealed request that is the caller's: to be shown, and noticed where it is about us.
-    fn conclude(
+    async fn conclude(
         &self,
         answer: Answer,
         method: &Method,
@@ -296,6 +300,21 @@ impl Proxy {
         } else {
             self.house.responder.collected(parts, body, caller)
         })
+    }
+
+    /// Takes note of an answer that is about the proxy's own sign-in.
+    async fn notice(
+        &self,
+        method: &Method,
+        path: &str,
+        reading: &Reading,
+        body: &[u8],
+        lease: Option<&Lease>,
+    ) {
+        let House { session, settings, .. } = &*self.house;
+        if let Some(adoption) = settings.adopted.notice(session, method, path, reading, body, lease) {
+            adoption.await;
+        }
     }
 
     /// A WebSocket handshake: on a 101 both sides are joined, anything else is an answer like others.
