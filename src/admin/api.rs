@@ -118,12 +118,12 @@ fn ready(state: &AdminState) -> Result<Response<Body>, Refusal> {
     };
     let mut problem = match (&missing.error, missing.state) {
         (Some(error), _) => Problem::new(error.code, error.text.clone()),
-        (None, State::AwaitingCode) => Problem::new(Cause::CodeRequired, "the login waits for a code"),
+        (None, State::AwaitingCode) => Problem::new(Cause::MfaRequired, "the login waits for a code"),
         (None, State::SignedOut | State::Opening | State::SignedIn | State::Failed) => {
-            Problem::new(Cause::PersonRequired, "nobody is signed in, and no password is configured")
+            Problem::new(Cause::SignInRequired, "nobody is signed in, and no password is configured")
         }
     };
-    problem.title = format!("identity {}: {}", missing.identity, problem.title);
+    problem.detail = format!("identity {}: {}", missing.identity, problem.detail);
     problem.status = StatusCode::SERVICE_UNAVAILABLE.as_u16();
     Err(Refusal { problem, allow: None })
 }
@@ -213,7 +213,10 @@ where
         let Limits { body, body_time, .. } = *self.limits;
         let collected = tokio::time::timeout(body_time, self.collect(body)).await;
         parse(&collected.map_err(|_elapsed| {
-            Explained::new(Cause::BodyTooSlow, format!("the body took longer than {}", seconds(body_time)))
+            Explained::new(
+                Cause::ClientBodyTimeout,
+                format!("the body took longer than {}", seconds(body_time)),
+            )
         })??)
     }
 

@@ -29,7 +29,7 @@ pub struct GlobalFlags {
     #[arg(short, long, global = true, value_name = "PATH")]
     pub config: Option<PathBuf>,
 
-    /// The admin socket [default: admin.socket of the configuration, else $XDG_RUNTIME_DIR/portunus/admin.sock]
+    /// The admin socket [default: admin.socket of the configuration, else $XDG_RUNTIME_DIR/portunus/NAME.sock]
     #[arg(long, global = true, value_name = "PATH")]
     pub socket: Option<PathBuf>,
 
