@@ -125,7 +125,7 @@ fn ready(state: &AdminState) -> Result<Response<Body>, Refusal> {
     };
     problem.detail = format!("identity {}: {}", missing.identity, problem.detail);
     problem.status = StatusCode::SERVICE_UNAVAILABLE.as_u16();
-    Err(Refusal { problem, allow: None })
+    Err(Refusal { problem: Box::new(problem), allow: None })
 }
 
 fn exposition(state: &AdminState) -> Response<Body> {
@@ -243,14 +243,14 @@ where
 
 /// A problem on its way out.
 struct Refusal {
-    problem: Problem,
+    problem: Box<Problem>,
     allow: Option<&'static str>,
 }
 
 impl Refusal {
     fn into_response(self) -> Response<Body> {
         let status = StatusCode::from_u16(self.problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let mut response = json(status, &self.problem);
+        let mut response = json(status, &*self.problem);
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if let Some(allow) = self.allow {
@@ -265,13 +265,13 @@ impl Refusal {
 
 impl From<Explained> for Refusal {
     fn from(explained: Explained) -> Self {
-        Self { problem: explained.into(), allow: None }
+        Self { problem: Box::new(explained.into()), allow: None }
     }
 }
 
 fn wrong_method(allow: &'static str) -> Refusal {
     let problem = Problem::new(Cause::MethodNotAllowed, format!("this endpoint takes {allow}"));
-    Refusal { problem, allow: Some(allow) }
+    Refusal { problem: Box::new(problem), allow: Some(allow) }
 }
 
 fn json(status: StatusCode, value: &impl Serialize) -> Response<Body> {
