@@ -1,0 +1,132 @@
+//! The calls that have a path, and what they are called in logs.
+
+use http::Method;
+
+/// The calls that have a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Endpoint {
+    /// `GET {sc}/public-key`.
+    PublicKey,
+    /// `POST {sc}/session`.
+    Session,
+    /// `POST {sc}/session/close`.
+    SessionClose,
+    /// `POST {auth}/login/initiate`.
+    Initiate,
+    /// `POST {auth}/login/mfa/send`.
+    MfaSend,
+    /// `POST {auth}/login/complete`.
+    Complete,
+    /// `POST {auth}/token/refresh`.
+    Refresh,
+    /// `POST {auth}/logout`.
+    Logout,
+    /// `GET …/profile`.
+    Profile,
+    /// `POST {auth}/register/initiate`.
+    RegisterInitiate,
+    /// `POST {auth}/register/code/send`.
+    RegisterCodeSend,
+    /// `POST {auth}/register/verify`.
+    RegisterVerify,
+    /// `POST {auth}/register/complete`.
+    RegisterComplete,
+    /// `POST {auth}/password/init`.
+    PasswordInit,
+    /// `POST {auth}/password/forgot`.
+    PasswordForgot,
+    /// `POST {auth}/password/reset`.
+    PasswordReset,
+    /// `POST {auth}/password/change`.
+    PasswordChange,
+    /// `GET …/security/sessions`.
+    Sessions,
+    /// `GET …/security/mfa`.
+    Mfa,
+    /// `POST …/security/mfa/otp/setup`.
+    OtpSetup,
+    /// `POST …/security/mfa/otp/verify`.
+    OtpVerify,
+    /// `GET …/security/mfa/backup-codes`.
+    BackupCodes,
+}
+
+impl Endpoint {
+    /// Every call, in PROTOCOL's order.
+    pub const ALL: [Self; 22] = [
+        Self::PublicKey,
+        Self::Session,
+        Self::SessionClose,
+        Self::Initiate,
+        Self::MfaSend,
+        Self::Complete,
+        Self::Refresh,
+        Self::Logout,
+        Self::Profile,
+        Self::RegisterInitiate,
+        Self::RegisterCodeSend,
+        Self::RegisterVerify,
+        Self::RegisterComplete,
+        Self::PasswordInit,
+        Self::PasswordForgot,
+        Self::PasswordReset,
+        Self::PasswordChange,
+        Self::Sessions,
+        Self::Mfa,
+        Self::OtpSetup,
+        Self::OtpVerify,
+        Self::BackupCodes,
+    ];
+
+    /// The call as errors and logs name it, whatever the dialect's path.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::PublicKey => "secure-channel/public-key",
+            Self::Session => "secure-channel/session",
+            Self::SessionClose => "secure-channel/session/close",
+            Self::Initiate => "login/initiate",
+            Self::MfaSend => "login/mfa/send",
+            Self::Complete => "login/complete",
+            Self::Refresh => "token/refresh",
+            Self::Logout => "logout",
+            Self::Profile => "profile",
+            Self::RegisterInitiate => "register/initiate",
+            Self::RegisterCodeSend => "register/code/send",
+            Self::RegisterVerify => "register/verify",
+            Self::RegisterComplete => "register/complete",
+            Self::PasswordInit => "password/init",
+            Self::PasswordForgot => "password/forgot",
+            Self::PasswordReset => "password/reset",
+            Self::PasswordChange => "password/change",
+            Self::Sessions => "security/sessions",
+            Self::Mfa => "security/mfa",
+            Self::OtpSetup => "security/mfa/otp/setup",
+            Self::OtpVerify => "security/mfa/otp/verify",
+            Self::BackupCodes => "security/mfa/backup-codes",
+        }
+    }
+
+    /// The method of the call.
+    pub fn method(self) -> Method {
+        match self {
+            Self::PublicKey | Self::Profile | Self::Sessions | Self::Mfa | Self::BackupCodes => Method::GET,
+            Self::Session
+            | Self::SessionClose
+            | Self::Initiate
+            | Self::MfaSend
+            | Self::Complete
+            | Self::Refresh
+            | Self::Logout
+            | Self::RegisterInitiate
+            | Self::RegisterCodeSend
+            | Self::RegisterVerify
+            | Self::RegisterComplete
+            | Self::PasswordInit
+            | Self::PasswordForgot
+            | Self::PasswordReset
+            | Self::PasswordChange
+            | Self::OtpSetup
+            | Self::OtpVerify => Method::POST,
+        }
+    }
+}

@@ -1,1 +1,0 @@
-//! The portal's JSON, read liberally (PROTOCOL sections 5 to 8).

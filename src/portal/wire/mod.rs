@@ -1,0 +1,29 @@
+//! The portal's JSON, read liberally (PROTOCOL sections 5 to 9).
+//!
+//! In: bodies as they came, opened where they were sealed. Out: [`Signs`] (what an answer's envelope says,
+//! read in one pass that keeps nothing else), and the session's own types. Always: no panic and no believed
+//! nonsense, whatever the bytes; a number out of range is not understood rather than bent; localized messages
+//! are never looked at. Refuses to know: which call was sealed, and what follows from a refusal.
+
+mod channel;
+mod code;
+mod data;
+mod headers;
+mod login;
+mod method;
+mod number;
+mod seen;
+mod signs;
+mod text;
+mod tokens;
+
+#[cfg(test)]
+mod tests;
+
+pub(super) use channel::{AnnouncedKey, announced_key, channel_session};
+pub(super) use code::Meaning;
+pub(super) use data::Data;
+pub(super) use headers::{retry_after, skew};
+pub(super) use login::{code_sent, initiated};
+pub(super) use signs::Signs;
+pub(super) use tokens::tokens;
