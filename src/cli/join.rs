@@ -42,7 +42,8 @@ pub(super) fn demo(
 
 /// The running proxy: by the flag, else where a proxy of this user has its socket by default.
 pub(super) fn client(global: &GlobalFlags, environment: &Environment) -> Result<Client, Failure> {
-    let socket = global.socket.clone().or_else(|| environment.default_socket());
+    let config = global.config_path(environment);
+    let socket = global.socket.clone().or_else(|| environment.default_socket(config.as_deref()));
     socket.map(Client::new).ok_or_else(|| {
         Failure::usage(
             "there is no place to look for a running proxy: neither XDG_RUNTIME_DIR nor HOME is set",
