@@ -47,6 +47,10 @@ pub enum Cause {
     TokenRefused,
     /// The secure channel cannot be opened.
     ChannelFailed,
+    /// The dialect has no secure channel, and a call asks for one.
+    NoSecureChannel,
+    /// The stored login cannot be read or written.
+    StateUnusable,
     /// The login took longer than one may wait.
     SignInTimeout,
     /// Too many wait already.
@@ -118,6 +122,8 @@ impl From<&SessionError> for Explained {
             SessionError::RateLimited { retry_after } => (Cause::SignInRateLimited, Some(*retry_after)),
             SessionError::Portal { source, retry_after } => (portal_cause(source), Some(*retry_after)),
             SessionError::Channel(_) => (Cause::ChannelFailed, None),
+            SessionError::NoChannel => (Cause::NoSecureChannel, None),
+            SessionError::Store(_) => (Cause::StateUnusable, None),
             SessionError::WaitedTooLong => (Cause::SignInTimeout, None),
             SessionError::QueueFull => (Cause::SignInQueueFull, None),
             SessionError::SignedOut => (Cause::SignedOut, None),
@@ -156,6 +162,7 @@ impl Cause {
             | Self::PortalRefused
             | Self::PortalNotUnderstood
             | Self::ChannelFailed => StatusCode::BAD_GATEWAY,
+            Self::NoSecureChannel | Self::StateUnusable => StatusCode::INTERNAL_SERVER_ERROR,
             Self::SignInTimeout => StatusCode::GATEWAY_TIMEOUT,
             Self::SignInQueueFull | Self::ShuttingDown | Self::TooManySubscribers => {
                 StatusCode::SERVICE_UNAVAILABLE
@@ -185,7 +192,11 @@ impl Cause {
             | Self::ChannelFailed
             | Self::SignInTimeout => Whose::Portal,
             Self::PortalUnreachable => Whose::Network,
-            Self::FingerprintMismatch | Self::SignInQueueFull | Self::ShuttingDown => Whose::Proxy,
+            Self::FingerprintMismatch
+            | Self::NoSecureChannel
+            | Self::StateUnusable
+            | Self::SignInQueueFull
+            | Self::ShuttingDown => Whose::Proxy,
             Self::BadRequest
             | Self::NotFound
             | Self::MethodNotAllowed
@@ -223,6 +234,8 @@ impl Cause {
             Self::PortalNotUnderstood => "check `upstream.url` and `portal.dialect`: `portunus check`",
             Self::TokenRefused => "sign in anew: `portunus login`",
             Self::ChannelFailed => "see what the portal serves: `portunus check`",
+            Self::NoSecureChannel => "choose another `portal.dialect`",
+            Self::StateUnusable => "see the proxy's log; `state.dir` must be readable and writable",
             Self::IdentityRequired => "name one with `identity`",
             Self::ShuttingDown
             | Self::BadRequest
@@ -269,6 +282,7 @@ fn with_sources(error: &SessionError) -> String {
             }
         }
         SessionError::Channel(source) => text = format!("{text}: {source}"),
+        SessionError::Store(source) => text = format!("{text}: {source}"),
         SessionError::CodeRequired { .. }
         | SessionError::PersonRequired { .. }
         | SessionError::CredentialsRefused
@@ -277,6 +291,7 @@ fn with_sources(error: &SessionError) -> String {
         | SessionError::FingerprintMismatch
         | SessionError::RiskChallenge
         | SessionError::RateLimited { .. }
+        | SessionError::NoChannel
         | SessionError::WaitedTooLong
         | SessionError::QueueFull
         | SessionError::SignedOut

@@ -44,7 +44,7 @@ impl Secrets {
                 ExtraValue::Literal(value) => value.clone(),
                 ExtraValue::Secret(source) => {
                     let setting = format!("upstream.extra_headers.{}", header.name);
-                    let secret = source.resolve(&setting, LocalKey::new, from).await?;
+                    let secret = source.resolve(setting.clone(), LocalKey::new, from).await?;
                     secret.header_value().map_err(|_| StartError::NotAHeader { setting })?
                 }
             };

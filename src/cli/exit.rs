@@ -119,6 +119,7 @@ impl From<Cause> for Exit {
             | Cause::PortalNotUnderstood
             | Cause::ChannelFailed
             | Cause::SignInTimeout => Self::Unreachable,
+            Cause::NoSecureChannel | Cause::StateUnusable => Self::Failed,
             Cause::CredentialsRefused
             | Cause::CodeRefused
             | Cause::PendingApproval
