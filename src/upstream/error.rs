@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::TlsFault;
+
 /// Why there is no reply. Every variant says whether the portal may have acted.
 #[derive(Debug, thiserror::Error)]
 pub enum UpstreamError {
@@ -32,10 +34,12 @@ pub enum UpstreamError {
         limit: Duration,
     },
     /// The TLS handshake failed; a certificate fault among others.
-    #[error("no TLS with the portal at {authority}")]
+    #[error("no TLS with the portal at {authority}: {fault}")]
     Tls {
         /// Host and port.
         authority: String,
+        /// Which fault, in words that a person can act on.
+        fault: TlsFault,
         /// What rustls says.
         #[source]
         source: std::io::Error,
@@ -58,6 +62,15 @@ pub enum UpstreamError {
     /// The answer's body broke off while it was collected.
     #[error("the portal's answer broke off")]
     BodyBroken(#[source] hyper::Error),
+    /// The answer's body stood still for too long.
+    #[error("the portal's answer stood still for {0:?}")]
+    BodyStalled(Duration),
+    /// The portal stopped reading the request's body.
+    #[error("the portal took no more of the request's body for {0:?}")]
+    UploadStalled(Duration),
+    /// The client's body stood still for too long.
+    #[error("the client's body stood still for {0:?}")]
+    ClientStalled(Duration),
     /// The client's body broke off while it was forwarded.
     #[error("the client's body broke off")]
     ClientBody(#[source] hyper::Error),
@@ -75,6 +88,9 @@ impl UpstreamError {
             Self::HeadTimeout(_)
             | Self::TooLarge(_)
             | Self::BodyBroken(_)
+            | Self::BodyStalled(_)
+            | Self::UploadStalled(_)
+            | Self::ClientStalled(_)
             | Self::ClientBody(_)
             | Self::Invalid(_) => true,
         }

@@ -1,18 +1,34 @@
 //! The only doors out: connections to the portal, and the requests that may use them.
 //!
-//! In: an [`Outgoing`], made by one of four doors. Out: a [`Reply`]. Always: the authority is the configured
+//! In: an [`Outgoing`], made by one of five doors. Out: a [`Reply`]. Always: the authority is the configured
 //! one, redirects are never followed, each request carries exactly one of each injected header, a request is
 //! repeated by itself only when nothing of it was processed. Refuses to know: why something is sent.
 
+mod answer;
+mod base;
 mod body;
+mod dial;
 mod error;
 mod outgoing;
 mod pool;
+mod reply;
+mod send;
 mod settings;
 mod tls;
+mod watch;
+mod worker;
 
-pub use body::{OutBody, Reply, ReplyBody};
+pub use base::{Base, Located};
+pub use body::OutBody;
+pub use dial::Stages;
 pub use error::UpstreamError;
-pub use outgoing::{Injected, Outgoing};
-pub use pool::Upstream;
-pub use settings::{SealedHeaders, Settings};
+pub use outgoing::{Injected, Outgoing, X_REQUEST_ID, request_id};
+pub use reply::{Reply, ReplyBody};
+pub use send::Upstream;
+pub use settings::{ClientIdentity, SealedHeaders, Settings};
+pub use tls::TlsFault;
+
+#[cfg(test)]
+pub(crate) mod fake;
+#[cfg(test)]
+mod tests;

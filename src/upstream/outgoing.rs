@@ -1,7 +1,19 @@
-//! A request that may leave, and the four doors that make one.
+//! A request that may leave, and the doors that make one.
+
+use std::fmt;
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Method};
+use http::header::{self, HeaderMap};
+use http::uri::PathAndQuery;
+use http::{HeaderName, HeaderValue, Method, Request, Uri, Version, request};
+
+use super::body::WireBody;
+use super::{Base, OutBody, SealedHeaders};
+
+/// The request's id, kept or made (ruling 14).
+pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const X_SC_VERSION: HeaderName = HeaderName::from_static("x-sc-version");
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// The headers of one identity that go on every request, ready to be written: portal access code, client
 /// hash, configured extra headers (PROTOCOL section 2).
@@ -11,25 +23,272 @@ pub struct Injected {
     pub headers: Vec<(HeaderName, HeaderValue)>,
 }
 
+impl Injected {
+    /// Each of them exactly once, whatever was there.
+    fn put(&self, into: &mut HeaderMap) {
+        for (name, value) in &self.headers {
+            into.insert(name, value.clone());
+        }
+    }
+}
+
 /// A request that may leave.
-#[derive(Debug)]
-pub struct Outgoing {}
+pub struct Outgoing {
+    method: Method,
+    path: Option<PathAndQuery>,
+    headers: HeaderMap,
+    extensions: http::Extensions,
+    body: OutBody,
+    /// The channel's id, on a sealed request.
+    channel: Option<HeaderValue>,
+    upgrade: bool,
+}
 
 impl Outgoing {
     /// A call of our own without a body under seal: public-key, session, close, logout, or a sign-in call of a
     /// dialect that does not seal it. `path` is relative to the base URL and begins with `/`.
     pub fn hello(
-        _method: Method,
-        _path: &str,
-        _json: Option<Bytes>,
-        _injected: &Injected,
-        _extra: &[(HeaderName, HeaderValue)],
+        method: Method,
+        path: &str,
+        json: Option<Bytes>,
+        injected: &Injected,
+        extra: &[(HeaderName, HeaderValue)],
     ) -> Self {
-        unimplemented!()
+        let mut own = Self::own(method, path, injected);
+        if let Some(json) = json {
+            own.headers.insert(header::CONTENT_TYPE, JSON);
+            own.body = OutBody::Full(json);
+        }
+        for (name, value) in extra {
+            own.headers.insert(name, value.clone());
+        }
+        own
     }
 
     /// A sealed call of our own, such as `login/initiate`; `envelope` under the channel named `session`.
-    pub fn sign_in(_path: &str, _envelope: Bytes, _session: &HeaderValue, _injected: &Injected) -> Self {
-        unimplemented!()
+    pub fn sign_in(path: &str, envelope: Bytes, session: &HeaderValue, injected: &Injected) -> Self {
+        let mut own = Self::own(Method::POST, path, injected);
+        own.body = OutBody::Full(envelope);
+        own.channel = Some(session.clone());
+        own
     }
+
+    /// A client's request whose body is under seal.
+    ///
+    /// `parts` have been through the header policy: no hop-by-hop headers, none of the injected ones.
+    pub fn sealed(
+        parts: request::Parts,
+        envelope: Bytes,
+        channel_id: &HeaderValue,
+        lease_bearer: Option<&HeaderValue>,
+        injected: &Injected,
+    ) -> Self {
+        let mut outgoing = Self::plain(parts, OutBody::Full(envelope), lease_bearer, injected);
+        // They spoke of the plaintext (RFC 9110 section 8.4, RFC 9530).
+        for name in [header::CONTENT_ENCODING, DIGEST, CONTENT_DIGEST, REPR_DIGEST, CONTENT_MD5] {
+            outgoing.headers.remove(name);
+        }
+        // What comes back has to be opened: whole, and not compressed.
+        for name in [header::RANGE, header::IF_RANGE, header::ACCEPT_ENCODING] {
+            outgoing.headers.remove(name);
+        }
+        outgoing.channel = Some(channel_id.clone());
+        outgoing
+    }
+
+    /// A client's request that passes as it is; `parts` as in [`Outgoing::sealed`].
+    pub fn plain(
+        parts: request::Parts,
+        body: OutBody,
+        bearer: Option<&HeaderValue>,
+        injected: &Injected,
+    ) -> Self {
+        let request::Parts { method, uri, mut headers, extensions, .. } = parts;
+        request_id(&mut headers);
+        injected.put(&mut headers);
+        if let Some(bearer) = bearer {
+            headers.insert(header::AUTHORIZATION, bearer.clone());
+        }
+        let path = path_of(uri);
+        Self { method, path, headers, extensions, body, channel: None, upgrade: false }
+    }
+
+    /// A WebSocket handshake (RFC 6455 section 4.1); `parts` as in [`Outgoing::sealed`].
+    ///
+    /// It goes out on a connection of its own, which is never used for anything else.
+    pub fn upgrade(parts: request::Parts, bearer: Option<&HeaderValue>, injected: &Injected) -> Self {
+        let mut outgoing = Self::plain(parts, OutBody::Empty, bearer, injected);
+        outgoing.headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+        outgoing.headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+        outgoing.upgrade = true;
+        outgoing
+    }
+
+    /// The same request once more, under the same id; `None` if its body has gone by.
+    pub fn try_clone(&self) -> Option<Self> {
+        Some(Self {
+            method: self.method.clone(),
+            path: self.path.clone(),
+            headers: self.headers.clone(),
+            extensions: self.extensions.clone(),
+            body: self.body.try_clone()?,
+            channel: self.channel.clone(),
+            upgrade: self.upgrade,
+        })
+    }
+
+    /// Puts a newer bearer in, for a request that is sent again.
+    pub fn set_bearer(&mut self, bearer: &HeaderValue) {
+        self.headers.insert(header::AUTHORIZATION, bearer.clone());
+    }
+
+    /// Puts a newer envelope in, for a request that is sent again on another channel.
+    pub fn set_envelope(&mut self, envelope: Bytes, channel_id: &HeaderValue) {
+        self.body = OutBody::Full(envelope);
+        self.channel = Some(channel_id.clone());
+    }
+
+    /// The request's id.
+    pub fn id(&self) -> Option<&HeaderValue> {
+        self.headers.get(X_REQUEST_ID)
+    }
+
+    /// Whether it may be sent twice by its method (RFC 9110 section 9.2.2) and its body (it is at hand).
+    pub fn is_repeatable(&self) -> bool {
+        self.method.is_idempotent() && !self.upgrade && !matches!(self.body, OutBody::Streamed(_))
+    }
+
+    pub(super) fn is_upgrade(&self) -> bool {
+        self.upgrade
+    }
+
+    pub(super) fn method(&self) -> &Method {
+        &self.method
+    }
+
+    fn own(method: Method, path: &str, injected: &Injected) -> Self {
+        let mut headers = HeaderMap::with_capacity(16);
+        headers.insert(header::ACCEPT, JSON);
+        headers.insert(header::USER_AGENT, HeaderValue::from_static(AGENT));
+        request_id(&mut headers);
+        injected.put(&mut headers);
+        Self {
+            method,
+            path: Some(own_path(path)),
+            headers,
+            extensions: http::Extensions::new(),
+            body: OutBody::Empty,
+            channel: None,
+            upgrade: false,
+        }
+    }
+
+    /// The request as it goes on the wire.
+    pub(super) fn dress(self, base: &Base, sealed: &SealedHeaders) -> Request<WireBody> {
+        let Self { method, path, mut headers, extensions, body, channel, upgrade: _ } = self;
+        headers.insert(header::HOST, base.host_header().clone());
+        if let Some(channel) = channel {
+            headers.insert(&sealed.session, channel);
+            headers.insert(header::CONTENT_TYPE, sealed.content_type.clone());
+            if sealed.version {
+                headers.insert(X_SC_VERSION, HeaderValue::from_static("2"));
+            }
+        }
+        let body = WireBody::from(body);
+        frame(&method, &body, &mut headers);
+
+        let mut request = Request::new(body);
+        *request.method_mut() = method;
+        *request.uri_mut() = base.target(path);
+        *request.version_mut() = Version::HTTP_11;
+        *request.headers_mut() = headers;
+        *request.extensions_mut() = extensions;
+        request
+    }
+}
+
+/// Without the query, which may hold anything, and without the body.
+impl fmt::Debug for Outgoing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Outgoing")
+            .field("method", &self.method)
+            .field("path", &self.path.as_ref().map(PathAndQuery::path))
+            .field("body", &self.body)
+            .field("sealed", &self.channel.is_some())
+            .finish_non_exhaustive()
+    }
+}
+
+const AGENT: &str = concat!("portunus/", env!("CARGO_PKG_VERSION"));
+const DIGEST: HeaderName = HeaderName::from_static("digest");
+const CONTENT_DIGEST: HeaderName = HeaderName::from_static("content-digest");
+const REPR_DIGEST: HeaderName = HeaderName::from_static("repr-digest");
+const CONTENT_MD5: HeaderName = HeaderName::from_static("content-md5");
+
+/// The id of a request: the caller's if there is one plausible one, else a new UUIDv4 (ruling 14). Either way it
+/// is in `headers` afterwards, so that asking twice gives the same.
+pub fn request_id(headers: &mut HeaderMap) -> HeaderValue {
+    let mut given = headers.get_all(X_REQUEST_ID).iter();
+    if let (Some(id), None) = (given.next(), given.next())
+        && is_plausible_id(id.as_bytes())
+    {
+        return id.clone();
+    }
+    let mut text = [0; uuid::fmt::Hyphenated::LENGTH];
+    let text = uuid::Uuid::new_v4().hyphenated().encode_lower(&mut text);
+    let id = HeaderValue::from_str(text).unwrap_or_else(|_| HeaderValue::from_static("unknown"));
+    headers.insert(X_REQUEST_ID, id.clone());
+    id
+}
+
+fn is_plausible_id(id: &[u8]) -> bool {
+    (8..=128).contains(&id.len())
+        && id
+            .iter()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b':' | b'+' | b'/' | b'='))
+}
+
+/// Own framing (RFC 9112 section 6): the client's said how *its* connection was framed.
+fn frame(method: &Method, body: &WireBody, headers: &mut HeaderMap) {
+    headers.remove(header::CONTENT_LENGTH);
+    headers.remove(header::TRANSFER_ENCODING);
+    headers.remove(header::TE);
+    headers.remove(header::TRAILER);
+    // hyper sends the body without waiting, and asks the client for it at that moment.
+    headers.remove(header::EXPECT);
+    match body {
+        WireBody::Empty if *method == Method::POST || *method == Method::PUT || *method == Method::PATCH => {
+            headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
+        }
+        // hyper would drop the body of a GET whose length it does not know.
+        WireBody::Streamed(_) if http_body::Body::size_hint(body).exact().is_none() => {
+            headers.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+        }
+        WireBody::Empty | WireBody::Full(_) | WireBody::Streamed(_) => {} // hyper writes the length
+    }
+}
+
+fn path_of(uri: Uri) -> Option<PathAndQuery> {
+    uri.into_parts().path_and_query
+}
+
+/// A path of our own as a target; what no target may hold is percent-encoded.
+fn own_path(path: &str) -> PathAndQuery {
+    if path.starts_with('/')
+        && let Ok(path) = PathAndQuery::try_from(path)
+    {
+        return path;
+    }
+    let mut encoded = String::with_capacity(path.len() + 8);
+    if !path.starts_with('/') {
+        encoded.push('/');
+    }
+    for byte in path.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@/%?".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            encoded.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    PathAndQuery::try_from(encoded).unwrap_or_else(|_| PathAndQuery::from_static("/"))
 }

@@ -12,18 +12,55 @@ pub struct Settings {
     pub url: url::Url,
     /// PEM file of the CAs to trust instead of the platform's.
     pub ca_file: Option<PathBuf>,
+    /// SHA-256 of the SubjectPublicKeyInfo that the portal's certificate must carry, beside being trusted.
+    pub spki_pin: Option<[u8; 32]>,
+    /// The certificate the proxy shows where the portal asks for one.
+    pub client_identity: Option<ClientIdentity>,
     /// Time for DNS, TCP and TLS together.
     pub connect_timeout: Duration,
     /// Time from the end of the request to the head of the answer.
     pub head_timeout: Duration,
+    /// How long a body may stand still, whichever side it waits for; an event stream may stand as long as it likes.
+    pub body_idle_timeout: Duration,
     /// How long an idle connection is kept for reuse.
     pub idle_timeout: Duration,
+    /// How long a connection may have been idle to be used for a request that cannot be sent twice.
+    pub fresh_reuse: Duration,
     /// Idle connections kept for each worker.
     pub max_idle: usize,
     /// Whether HTTP/2 is taken where ALPN offers it.
     pub http2: bool,
     /// The headers of a sealed request.
     pub sealed: SealedHeaders,
+}
+
+impl Settings {
+    /// The defaults for a portal at `url`.
+    pub fn new(url: url::Url, sealed: SealedHeaders) -> Self {
+        Self {
+            url,
+            ca_file: None,
+            spki_pin: None,
+            client_identity: None,
+            connect_timeout: Duration::from_secs(10),
+            head_timeout: Duration::from_secs(30),
+            body_idle_timeout: Duration::from_secs(60),
+            idle_timeout: Duration::from_secs(60),
+            fresh_reuse: Duration::from_secs(1),
+            max_idle: 256,
+            http2: true,
+            sealed,
+        }
+    }
+}
+
+/// A client certificate for mutual TLS (RFC 8446 section 4.4.2).
+#[derive(Debug, Clone)]
+pub struct ClientIdentity {
+    /// PEM file of the certificate and what chains it.
+    pub cert_file: PathBuf,
+    /// PEM file of its private key.
+    pub key_file: PathBuf,
 }
 
 /// How a sealed request is marked (PROTOCOL sections 2 and 11).

@@ -1,0 +1,185 @@
+//! The checks, in their order.
+
+use http::header::{ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD};
+use http::uri::Scheme;
+use http::{HeaderValue, Method, Request, Uri, Version};
+
+use super::framing::Marks;
+use super::key::KeyCheck;
+use super::names::{Origin, OwnNames, Spoken, own_origin, same};
+use super::{BadSettings, Grant, Preflight, Refusal, Settings};
+use crate::listener::Peer;
+
+/// The checks, with their lists made ready.
+#[derive(Debug, Clone)]
+pub struct Guard {
+    own: OwnNames,
+    allowed_origins: Vec<Origin>,
+    route_origins: Vec<Origin>,
+    allow_credentials: bool,
+    key: Option<KeyCheck>,
+}
+
+/// A request that has passed every check.
+#[derive(Debug)]
+pub struct Admitted<B> {
+    request: Request<B>,
+    grant: Option<Grant>,
+}
+
+impl<B> Admitted<B> {
+    /// The request.
+    pub fn request(&self) -> &Request<B> {
+        &self.request
+    }
+
+    /// The allowed origin whose page sent it, if it is not our own.
+    pub fn grant(&self) -> Option<&Grant> {
+        self.grant.as_ref()
+    }
+
+    /// The request alone.
+    pub fn into_request(self) -> Request<B> {
+        self.request
+    }
+
+    /// The request and the grant.
+    pub fn into_parts(self) -> (Request<B>, Option<Grant>) {
+        (self.request, self.grant)
+    }
+}
+
+impl Guard {
+    /// Makes the lists ready.
+    ///
+    /// # Errors
+    /// [`BadSettings`] of the first entry that cannot stand.
+    pub fn new(settings: &Settings) -> Result<Self, BadSettings> {
+        Ok(Self {
+            own: OwnNames { names: settings.authorities()?, subdomains: settings.subdomains },
+            allowed_origins: Settings::origins(&settings.allowed_origins)?,
+            route_origins: Settings::origins(&settings.route_origins)?,
+            allow_credentials: settings.allow_credentials,
+            key: KeyCheck::new(settings)?,
+        })
+    }
+
+    /// Checks a request.
+    ///
+    /// # Errors
+    /// The [`Refusal`] of the first check that it does not pass; or, as one, the two answers that this room gives
+    /// itself.
+    pub fn admit<B>(&self, mut request: Request<B>, peer: &Peer) -> Result<Admitted<B>, Refusal> {
+        let marks = Marks::read(request.headers(), request.version())?;
+        check_method(request.method())?;
+        let spoken = spoken_host(&request, marks.host)?;
+        if !peer.is_unix() && !self.own.contain(spoken) {
+            return Err(Refusal::ForeignHost);
+        }
+        let grant = self.check_origin(marks.origin, spoken, peer)?;
+        if marks.cross_site && grant.is_none() {
+            return Err(Refusal::CrossSite);
+        }
+        let has_origin = marks.origin.is_some();
+        let asterisk = check_target(request.method(), request.uri())?;
+        if request.method() == Method::OPTIONS {
+            // Before the key: a browser never shows one with a preflight, and neither answer tells anything.
+            if has_origin && let Some(preflight) = preflight(&request, grant.as_ref()) {
+                return Err(Refusal::Preflight(preflight));
+            }
+            if asterisk {
+                return Err(Refusal::ServerOptions);
+            }
+        }
+        if let Some(key) = &self.key
+            && !peer.is_unix()
+        {
+            key.check(request.headers_mut())?;
+        }
+        Ok(Admitted { request, grant })
+    }
+
+    /// No `Origin` proves nothing, and the host has been checked; our own is the very name that the request is
+    /// addressed to, so that two identities on two names stay apart.
+    fn check_origin(
+        &self,
+        origin: Option<&HeaderValue>,
+        spoken: Spoken<'_>,
+        peer: &Peer,
+    ) -> Result<Option<Grant>, Refusal> {
+        let Some(origin) = origin else { return Ok(None) };
+        let text = origin.as_bytes();
+        // On the Unix socket any host is accepted, so that being the same proves nothing there.
+        if let Some(page) = own_origin(text)
+            && same(page, spoken)
+            && (!peer.is_unix() || self.own.contain(page))
+        {
+            return Ok(None);
+        }
+        let grant = |by_rule| Some(Grant::new(origin.clone(), self.allow_credentials, by_rule));
+        if self.allowed_origins.iter().any(|allowed| allowed.is(text)) {
+            return Ok(grant(false));
+        }
+        if self.route_origins.iter().any(|allowed| allowed.is(text)) {
+            return Ok(grant(true));
+        }
+        Err(Refusal::ForeignOrigin)
+    }
+}
+
+/// CONNECT would make a forward proxy of us; TRACE and TRACK send a request's credentials back to its sender.
+fn check_method(method: &Method) -> Result<(), Refusal> {
+    if *method == Method::CONNECT
+        || *method == Method::TRACE
+        || matches!(method.as_str(), "TRACK" | "PRI")
+        // Methods are case-sensitive, and not every server knows it.
+        || ["CONNECT", "TRACE", "TRACK"].iter().any(|refused| method.as_str().eq_ignore_ascii_case(refused))
+    {
+        return Err(Refusal::MethodRefused(method.clone()));
+    }
+    Ok(())
+}
+
+/// Whom the request is addressed to. In HTTP/1 there must be a valid `Host`, and the authority of an absolute
+/// target overrules it (RFC 9112 section 3.2.2); in HTTP/2 the authority may stand alone, and a `Host` beside it
+/// must agree (RFC 9113 section 8.3.1).
+fn spoken_host<'a, B>(request: &'a Request<B>, host: Option<&'a HeaderValue>) -> Result<Spoken<'a>, Refusal> {
+    let parse = |text| Spoken::parse(text).ok_or(Refusal::MalformedHost);
+    let host = host.map(|host| parse(host.as_bytes())).transpose()?;
+    let target =
+        request.uri().authority().map(|authority| parse(authority.as_str().as_bytes())).transpose()?;
+    if request.version() <= Version::HTTP_11 {
+        let host = host.ok_or(Refusal::MissingHost)?;
+        return Ok(target.unwrap_or(host));
+    }
+    match (target, host) {
+        (Some(target), Some(host)) if !same(target, host) => Err(Refusal::HostMismatch),
+        (Some(only), _) | (None, Some(only)) => Ok(only),
+        (None, None) => Err(Refusal::MissingHost),
+    }
+}
+
+/// Whether the target is `*`, which only OPTIONS may have.
+fn check_target(method: &Method, uri: &Uri) -> Result<bool, Refusal> {
+    if uri.scheme().is_some_and(|scheme| *scheme != Scheme::HTTP) {
+        return Err(Refusal::TargetForm);
+    }
+    match uri.path() {
+        "*" if *method == Method::OPTIONS => Ok(true),
+        path if path.starts_with('/') => Ok(false),
+        _ => Err(Refusal::TargetForm),
+    }
+}
+
+fn preflight<B>(request: &Request<B>, grant: Option<&Grant>) -> Option<Preflight> {
+    let headers = request.headers();
+    let method = headers.get(ACCESS_CONTROL_REQUEST_METHOD)?;
+    Some(match grant {
+        None => Preflight::bare(),
+        Some(grant) => Preflight::granting(
+            grant.clone(),
+            method.clone(),
+            headers.get(ACCESS_CONTROL_REQUEST_HEADERS).cloned(),
+        ),
+    })
+}

@@ -1,0 +1,237 @@
+//! Hosts and origins: what is well formed, and what is ours.
+
+use super::BadSettings;
+
+/// The port of `http` where none is written.
+const HTTP_PORT: u16 = 80;
+
+/// A host and its port, as one of ours is written; the host in lower case.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Authority {
+    host: Box<str>,
+    port: u16,
+}
+
+/// The two halves of a `Host` field or an authority, still as the caller wrote them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Spoken<'a> {
+    host: &'a [u8],
+    port: u16,
+}
+
+impl<'a> Spoken<'a> {
+    /// `uri-host [ ":" port ]` (RFC 9110 section 7.2) with a host that has a name; anything more, such as user
+    /// information, a path or a list, is malformed.
+    pub(super) fn parse(text: &'a [u8]) -> Option<Self> {
+        let host_ends = match text {
+            [b'[', ..] => text.iter().position(|&b| b == b']')? + 1,
+            _ => text.iter().position(|&b| b == b':').unwrap_or(text.len()),
+        };
+        let (host, rest) = text.split_at(host_ends);
+        let legal = match host {
+            [b'[', inner @ .., b']'] => {
+                inner.len() >= 2 && inner.iter().all(|b| matches!(b, b':' | b'.') || b.is_ascii_hexdigit())
+            }
+            _ => {
+                !host.is_empty()
+                    && host.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'))
+            }
+        };
+        let port = match rest {
+            [] => HTTP_PORT,
+            [b':', digits @ ..] => port(digits)?,
+            _ => return None,
+        };
+        legal.then_some(Self { host, port })
+    }
+}
+
+/// A port without a sign, spaces or leading zeros, so that each port has one spelling.
+fn port(digits: &[u8]) -> Option<u16> {
+    if digits.is_empty() || digits.len() > 5 || digits[0] == b'0' {
+        return None;
+    }
+    let number =
+        digits.iter().try_fold(0_u32, |n, b| b.is_ascii_digit().then(|| n * 10 + u32::from(b - b'0')))?;
+    u16::try_from(number).ok()
+}
+
+impl Authority {
+    pub(super) fn configured(text: &str) -> Result<Self, BadSettings> {
+        let bad = || BadSettings::Host(text.to_owned());
+        let spoken = Spoken::parse(text.as_bytes()).ok_or_else(bad)?;
+        let host = str::from_utf8(spoken.host).map_err(|_| bad())?.to_ascii_lowercase();
+        let unspecified = |c: char| matches!(c, '0' | '.' | ':' | '[' | ']');
+        if host.chars().all(unspecified) {
+            return Err(BadSettings::Unspecified(text.to_owned()));
+        }
+        Ok(Self { host: host.into(), port: spoken.port })
+    }
+
+    fn is(&self, spoken: Spoken<'_>) -> bool {
+        self.port == spoken.port && self.host.as_bytes().eq_ignore_ascii_case(spoken.host)
+    }
+}
+
+/// The names that are ours.
+#[derive(Debug, Clone)]
+pub(super) struct OwnNames {
+    pub(super) names: Vec<Authority>,
+    pub(super) subdomains: bool,
+}
+
+impl OwnNames {
+    pub(super) fn contain(&self, spoken: Spoken<'_>) -> bool {
+        self.names.iter().any(|own| own.is(spoken)) || (self.subdomains && self.contain_label(spoken))
+    }
+
+    /// One label before `localhost`: RFC 6761 keeps that zone on this machine.
+    fn contain_label(&self, spoken: Spoken<'_>) -> bool {
+        const ZONE: &[u8] = b".localhost";
+        let Some(cut) = spoken.host.len().checked_sub(ZONE.len()) else { return false };
+        let (label, zone) = spoken.host.split_at(cut);
+        zone.eq_ignore_ascii_case(ZONE)
+            && !label.is_empty()
+            && !label.contains(&b'.')
+            && self.names.iter().any(|own| own.port == spoken.port)
+    }
+}
+
+/// The same host and port, whatever the case.
+pub(super) fn same(a: Spoken<'_>, b: Spoken<'_>) -> bool {
+    a.port == b.port && a.host.eq_ignore_ascii_case(b.host)
+}
+
+/// An origin that may call us, as a browser writes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Origin(Box<str>);
+
+impl Origin {
+    pub(super) fn configured(text: &str) -> Result<Self, BadSettings> {
+        let bad = || BadSettings::Origin(text.to_owned());
+        let (scheme, authority) = text.split_once("://").ok_or_else(bad)?;
+        let legal_scheme = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+            && scheme.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'));
+        if !legal_scheme || Spoken::parse(authority.as_bytes()).is_none() {
+            return Err(bad());
+        }
+        Ok(Self(text.to_ascii_lowercase().into()))
+    }
+
+    pub(super) fn is(&self, spoken: &[u8]) -> bool {
+        self.0.as_bytes().eq_ignore_ascii_case(spoken)
+    }
+}
+
+/// What an `Origin` of a page that we served ourselves looks like: plain http at one of our names.
+pub(super) fn own_origin(origin: &[u8]) -> Option<Spoken<'_>> {
+    const SCHEME: &[u8] = b"http://";
+    let (scheme, authority) = origin.split_at_checked(SCHEME.len())?;
+    if !scheme.eq_ignore_ascii_case(SCHEME) {
+        return None;
+    }
+    Spoken::parse(authority)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(subdomains: bool) -> OwnNames {
+        let names = super::super::own_names(8787);
+        OwnNames {
+            names: names.iter().map(|name| Authority::configured(name).unwrap()).collect(),
+            subdomains,
+        }
+    }
+
+    fn ours(subdomains: bool, host: &str) -> bool {
+        Spoken::parse(host.as_bytes()).is_some_and(|spoken| names(subdomains).contain(spoken))
+    }
+
+    #[test]
+    fn our_names_are_exact_with_their_port() {
+        for host in ["127.0.0.1:8787", "[::1]:8787", "localhost:8787", "LocalHost:8787"] {
+            assert!(ours(false, host), "{host}");
+        }
+        let foreign = [
+            "localhost",
+            "127.0.0.1",
+            "127.0.0.1:80",
+            "localhost:8788",
+            "0.0.0.0:8787",
+            "127.1:8787",
+            "2130706433:8787",
+            "127.0.0.2:8787",
+            "localhost.:8787",
+            "localhost6:8787",
+            "localhost.evil:8787",
+            "evil.localhost:8787",
+            "[::]:8787",
+            "[::ffff:127.0.0.1]:8787",
+            "[0:0:0:0:0:0:0:1]:8787",
+            "localhost:08787",
+            "localhost:+8787",
+            "localhost:8787 ",
+            "localhost:",
+            "::1:8787",
+        ];
+        for host in foreign {
+            assert!(!ours(false, host), "{host}");
+        }
+    }
+
+    #[test]
+    fn a_label_of_localhost_is_ours_only_if_configured_and_only_one() {
+        assert!(!ours(false, "alice.localhost:8787"));
+        assert!(ours(true, "alice.localhost:8787"));
+        for host in ["a.b.localhost:8787", ".localhost:8787", "alice.localhost:8788", "alicelocalhost:8787"] {
+            assert!(!ours(true, host), "{host}");
+        }
+    }
+
+    #[test]
+    fn only_port_80_may_go_without_saying() {
+        let names =
+            OwnNames { names: vec![Authority::configured("localhost:80").unwrap()], subdomains: false };
+        assert!(names.contain(Spoken::parse(b"localhost").unwrap()));
+        assert!(names.contain(Spoken::parse(b"localhost:80").unwrap()));
+    }
+
+    #[test]
+    fn malformed_hosts_are_told_from_foreign_ones() {
+        let malformed: [&[u8]; 17] = [
+            b"",
+            b" ",
+            b":8787",
+            b"a b:8787",
+            b"user@localhost:8787",
+            b"localhost:8787/path",
+            b"localhost:8787,evil",
+            b"localhost:8787, localhost:8787",
+            b"[::1",
+            b"[::1]8787",
+            b"[]:8787",
+            b"[g::1]:8787",
+            b"localhost:0",
+            b"localhost:65536",
+            b"localhost:80:80",
+            b"localhost\\:8787",
+            b"loc\xc3\xa4l:8787",
+        ];
+        for host in malformed {
+            assert_eq!(Spoken::parse(host), None, "{}", String::from_utf8_lossy(host));
+        }
+        assert!(Spoken::parse(b"evil.example").is_some());
+    }
+
+    #[test]
+    fn what_addresses_nobody_cannot_be_configured() {
+        for host in ["0.0.0.0:8787", "[::]:8787", "0:8787"] {
+            assert_eq!(Authority::configured(host), Err(BadSettings::Unspecified(host.to_owned())));
+        }
+        for origin in ["*", "null", "localhost:5173", "http://", "http://a/b", "http://u@a", "://a"] {
+            assert_eq!(Origin::configured(origin), Err(BadSettings::Origin(origin.to_owned())));
+        }
+    }
+}

@@ -1,0 +1,275 @@
+//! One connection, from its first byte to its last: HTTP/1, or HTTP/2 with prior knowledge.
+
+use std::convert::Infallible;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::RETRY_AFTER;
+use http::{HeaderValue, Request, Response};
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use pin_project_lite::pin_project;
+
+use super::control::{Control, Order, Presence};
+use super::socket::{Socket, Stream};
+use super::{Handler, Limits, Peer, Settings};
+
+/// hyper keeps up to this many heads on the stack, and more or fewer on the heap, 5 % dearer.
+const HYPER_MAX_HEADERS: usize = 100;
+
+/// The beginning of the HTTP/2 preface (RFC 9113 section 3.4). `PRI` is nobody's method (section 11.6).
+const PREFACE: &[u8; 3] = b"PRI";
+
+/// How long a lone `P` or `PR` is left to become a word.
+const HALF_A_WORD: Duration = Duration::from_millis(10);
+
+const REQUEST_TIMEOUT: &[u8] =
+    b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+
+/// What all connections of a worker share.
+#[derive(Debug)]
+pub(super) struct Worker<H> {
+    handler: Arc<H>,
+    limits: Limits,
+    retry_after: HeaderValue,
+    http1: http1::Builder,
+    http2: http2::Builder<TokioExecutor>,
+}
+
+impl<H: Handler> Worker<H> {
+    pub(super) fn new(handler: Arc<H>, limits: Limits) -> Self {
+        let settings = &limits.settings;
+        let retry_after = HeaderValue::from(settings.retry_after.as_secs().max(1));
+        Self { http1: http1_builder(settings), http2: http2_builder(settings), retry_after, handler, limits }
+    }
+}
+
+fn http1_builder(settings: &Settings) -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder
+        .half_close(false)
+        // hyper's own clock is a boxed timer for each request and counts an idle connection as a slow head;
+        // the register's sweep tells the two apart and costs nothing (control.rs).
+        .header_read_timeout(None)
+        // `pipeline_flush` stays off: with it hyper takes a body of any size into memory while the client reads
+        // nothing. `writev` stays on: `Socket` makes small writes flat, large ones are not copied.
+        .writev(true)
+        .max_header_size(settings.max_head_bytes)
+        .max_buf_size(settings.max_buffer_bytes.max(settings.max_head_bytes).max(8 * 1024));
+    if settings.max_headers != HYPER_MAX_HEADERS {
+        builder.max_headers(settings.max_headers);
+    }
+    builder
+}
+
+fn http2_builder(settings: &Settings) -> http2::Builder<TokioExecutor> {
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    builder
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(settings.max_streams)
+        .max_header_list_size(u32::try_from(settings.max_head_bytes).unwrap_or(u32::MAX));
+    builder
+}
+
+/// Serves one connection until it ends, is told to drain, or is sent away.
+pub(super) async fn run<H: Handler>(worker: Arc<Worker<H>>, stream: Stream, peer: Peer, presence: Presence) {
+    let control = Arc::clone(presence.control());
+    let Some(protocol) = sniff(&stream, &control).await else { return };
+    let visit = Arc::new(Visit { worker, peer, control });
+    let socket = TokioIo::new(Socket::new(stream, presence));
+    match protocol {
+        Protocol::Http1 => http1(visit, socket).await,
+        // Boxed, since it is large and rare: an HTTP/1 connection should not carry its weight.
+        Protocol::Http2 => Box::pin(http2(visit, socket)).await,
+    }
+}
+
+enum Protocol {
+    Http1,
+    Http2,
+}
+
+/// What the first bytes are; `None` if none come. They are looked at and left where they are: a reader that
+/// gives them back would stand in the way of every later read.
+async fn sniff(stream: &Stream, control: &Control) -> Option<Protocol> {
+    let mut first = [0; PREFACE.len()];
+    loop {
+        let seen = {
+            let mut peek = pin!(stream.peek(&mut first));
+            poll_fn(|cx| {
+                // The bytes first: who has sent a request before the drain began is served.
+                if let Poll::Ready(seen) = peek.as_mut().poll(cx) {
+                    return Poll::Ready(seen.ok());
+                }
+                match control.order(cx.waker()) {
+                    Order::Serve => Poll::Pending,
+                    Order::Drain | Order::Leave => Poll::Ready(None),
+                }
+            })
+            .await?
+        };
+        match &first[..seen] {
+            [] => return None,
+            whole if whole == PREFACE => return Some(Protocol::Http2),
+            part if PREFACE.starts_with(part) && may_go_on(control).await => {
+                tokio::time::sleep(HALF_A_WORD).await;
+            }
+            _ => return Some(Protocol::Http1),
+        }
+    }
+}
+
+async fn may_go_on(control: &Control) -> bool {
+    poll_fn(|cx| Poll::Ready(control.order(cx.waker()) == Order::Serve)).await
+}
+
+/// What one connection's requests share.
+struct Visit<H> {
+    worker: Arc<Worker<H>>,
+    peer: Peer,
+    control: Arc<Control>,
+}
+
+impl<H: Handler> Visit<H> {
+    async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Result<Response<Answer<H>>, Infallible> {
+        self.control.request_began();
+        let worker = &self.worker;
+        // Made before the handler runs and dropped with the answer's body, or with this future if the client
+        // goes away: what was counted is always given back.
+        let mut stay = Stay { admitted: worker.limits.enter_request(), visit: Arc::clone(&self) };
+        let response = if stay.admitted {
+            worker.handler.call(request, &self.peer).await
+        } else {
+            let mut response = worker.handler.overloaded();
+            response.headers_mut().insert(RETRY_AFTER, worker.retry_after.clone());
+            response
+        };
+        stay.tunnels(response.status());
+        Ok(response.map(|body| Answer { body, stay }))
+    }
+}
+
+/// A request being answered.
+struct Stay<H> {
+    admitted: bool,
+    visit: Arc<Visit<H>>,
+}
+
+impl<H> Stay<H> {
+    /// A tunnel is counted as a connection, and no longer as a request.
+    fn tunnels(&mut self, status: http::StatusCode) {
+        if status == http::StatusCode::SWITCHING_PROTOCOLS {
+            self.visit.control.became_tunnel();
+        }
+    }
+}
+
+impl<H> Drop for Stay<H> {
+    fn drop(&mut self) {
+        if self.admitted {
+            self.visit.worker.limits.leave_request();
+        }
+        self.visit.control.request_ended();
+    }
+}
+
+pin_project! {
+    /// An answer's body, which ends the request when it is dropped.
+    struct Answer<H: Handler> {
+        #[pin]
+        body: H::Body,
+        stay: Stay<H>,
+    }
+}
+
+impl<H: Handler> Body for Answer<H> {
+    type Data = Bytes;
+    type Error = <H::Body as Body>::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+        self.project().body.poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+async fn http1<H: Handler>(visit: Arc<Visit<H>>, socket: TokioIo<Socket>) {
+    let control = Arc::clone(&visit.control);
+    let builder = visit.worker.http1.clone();
+    let service = service_fn(move |request| Arc::clone(&visit).answer(request));
+    let mut connection = Some(builder.serve_connection(socket, service).with_upgrades());
+    let mut draining = false;
+    let left_early = poll_fn(|cx| {
+        let Some(live) = connection.as_mut() else { return Poll::Ready(false) };
+        match control.order(cx.waker()) {
+            Order::Drain if !draining => {
+                // A request that has arrived is taken up before the order is: hyper closes a connection on
+                // which it has not read anything.
+                if let Poll::Ready(ended) = Pin::new(&mut *live).poll(cx) {
+                    log_end(ended);
+                    return Poll::Ready(false);
+                }
+                draining = true;
+                Pin::new(&mut *live).graceful_shutdown();
+            }
+            Order::Serve | Order::Drain => {}
+            Order::Leave => return Poll::Ready(true),
+        }
+        Pin::new(live).poll(cx).map(|ended| {
+            log_end(ended);
+            false
+        })
+    })
+    .await;
+    if left_early
+        && control.was_in_head()
+        && let Some(parts) = connection.take().and_then(http1::UpgradeableConnection::into_parts)
+    {
+        parts.io.inner().stream().write_now(REQUEST_TIMEOUT);
+    }
+}
+
+async fn http2<H: Handler>(visit: Arc<Visit<H>>, socket: TokioIo<Socket>) {
+    let control = Arc::clone(&visit.control);
+    control.speaks_http2();
+    let builder = visit.worker.http2.clone();
+    let service = service_fn(move |request| Arc::clone(&visit).answer(request));
+    let mut connection = pin!(builder.serve_connection(socket, service));
+    let mut draining = false;
+    poll_fn(|cx| {
+        match control.order(cx.waker()) {
+            Order::Drain if !draining => {
+                draining = true;
+                connection.as_mut().graceful_shutdown();
+            }
+            Order::Serve | Order::Drain => {}
+            Order::Leave => return Poll::Ready(()),
+        }
+        connection.as_mut().poll(cx).map(log_end)
+    })
+    .await;
+}
+
+/// A connection's end is the client's affair: hyper has answered what was malformed, and a client that went
+/// away has nobody to be told.
+fn log_end(ended: hyper::Result<()>) {
+    if let Err(error) = ended {
+        tracing::debug!(%error, "connection ended");
+    }
+}

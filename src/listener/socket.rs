@@ -1,0 +1,139 @@
+//! One accepted connection as a byte stream that keeps its control block informed.
+
+use std::cell::RefCell;
+use std::io::{self, IoSlice};
+use std::os::fd::AsFd;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use rustix::net::RecvFlags;
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
+use tokio::net::{TcpStream, UnixStream};
+
+use super::control::Presence;
+
+/// A head and a small body leave in one flat write up to this size: gathering them costs less than a vectored
+/// write does. Beyond it the copy costs more, and large bodies must not be copied at all.
+const GATHER_LIMIT: usize = 8 * 1024;
+
+thread_local! {
+    /// Where small writes are gathered; one for each worker, so that an idle connection holds none.
+    static GATHER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// An accepted stream.
+#[derive(Debug)]
+pub(super) enum Stream {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+impl Stream {
+    /// The first bytes that have arrived, left where they are; 0 at the end of the stream.
+    pub(super) async fn peek(&self, into: &mut [u8]) -> io::Result<usize> {
+        let mut peek = |fd: rustix::fd::BorrowedFd<'_>| {
+            rustix::net::recv(fd, &mut *into, RecvFlags::PEEK).map(|(_, seen)| seen).map_err(io::Error::from)
+        };
+        match self {
+            Self::Tcp(stream) => stream.async_io(Interest::READABLE, || peek(stream.as_fd())).await,
+            Self::Unix(stream) => stream.async_io(Interest::READABLE, || peek(stream.as_fd())).await,
+        }
+    }
+
+    /// Writes what goes at once; for a last word to somebody who is sent away.
+    pub(super) fn write_now(&self, bytes: &[u8]) {
+        let _ = match self {
+            Self::Tcp(stream) => stream.try_write(bytes),
+            Self::Unix(stream) => stream.try_write(bytes),
+        };
+    }
+}
+
+/// A [`Stream`] that holds its place in the register and stamps what happens.
+#[derive(Debug)]
+pub(super) struct Socket {
+    stream: Stream,
+    presence: Presence,
+}
+
+impl Socket {
+    pub(super) fn new(stream: Stream, presence: Presence) -> Self {
+        Self { stream, presence }
+    }
+
+    pub(super) fn stream(&self) -> &Stream {
+        &self.stream
+    }
+
+    fn stamp_write(&self, written: &Poll<io::Result<usize>>) {
+        self.presence.control().write_blocked(written.is_pending());
+    }
+}
+
+impl AsyncRead for Socket {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        let read = match &mut self.stream {
+            Stream::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
+            Stream::Unix(stream) => Pin::new(stream).poll_read(cx, buf),
+        };
+        if buf.filled().len() > before {
+            self.presence.control().bytes_read();
+        }
+        read
+    }
+}
+
+impl AsyncWrite for Socket {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let written = match &mut self.stream {
+            Stream::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Stream::Unix(stream) => Pin::new(stream).poll_write(cx, bytes),
+        };
+        self.stamp_write(&written);
+        written
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        if let [only] = slices {
+            return self.poll_write(cx, only);
+        }
+        if slices.iter().map(|slice| slice.len()).sum::<usize>() <= GATHER_LIMIT {
+            return GATHER.with_borrow_mut(|flat| {
+                flat.clear();
+                slices.iter().for_each(|slice| flat.extend_from_slice(slice));
+                self.poll_write(cx, flat)
+            });
+        }
+        let written = match &mut self.stream {
+            Stream::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
+            Stream::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
+        };
+        self.stamp_write(&written);
+        written
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    /// Neither kind of stream buffers anything.
+    fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.stream {
+            Stream::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
+            Stream::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
+        }
+    }
+}

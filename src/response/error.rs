@@ -1,0 +1,69 @@
+//! Why the client gets no answer of the portal.
+
+use std::borrow::Cow;
+
+use http::StatusCode;
+
+use crate::channel::ChannelError;
+use crate::session::SessionError;
+use crate::upstream::UpstreamError;
+
+/// Everything that can end a request without an answer of the portal. Each has one row in the table.
+#[derive(Debug, thiserror::Error)]
+pub enum ProxyError {
+    /// Refused at the door: by the guard, or for want of a route.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// There is no lease, or no channel, to be had.
+    #[error(transparent)]
+    Session(#[from] SessionError),
+    /// The channel's cryptography failed.
+    #[error(transparent)]
+    Channel(#[from] ChannelError),
+    /// No answer came.
+    #[error(transparent)]
+    Upstream(#[from] UpstreamError),
+    /// The request's body is larger than may be collected.
+    #[error("the request's body is larger than {limit} bytes")]
+    BodyTooLarge {
+        /// `limits.sealed_body`.
+        limit: usize,
+    },
+    /// The client's body broke off while it was collected.
+    #[error("the request's body broke off, or is framed badly")]
+    ClientBodyBroken(#[source] hyper::Error),
+    /// The client's body stood still while it was collected.
+    #[error("the request's body did not come in time")]
+    ClientBodyStalled,
+    /// The proxy is finishing what runs and takes nothing new.
+    #[error("the proxy is shutting down")]
+    Draining,
+    /// More requests are under way than may be.
+    #[error("the proxy serves as many requests as it may")]
+    Overloaded,
+    /// A success in the clear where a sealed answer is due: a downgrade, or a wrong route.
+    #[error("the portal answered in the clear where a sealed answer is due")]
+    SealedRouteAnsweredPlain,
+    /// A sealed request was lost on the way, or its answer does not open; it is not sent again (ruling 1).
+    #[error("the answer is lost, and the portal may have acted on the request")]
+    OutcomeUnknown,
+    /// A fault of ours.
+    #[error("the proxy failed: {0}")]
+    Internal(&'static str),
+}
+
+/// A refusal at the door, in words that a response can be made of: what the errors of the rooms before turn into.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{text}")]
+pub struct Refused {
+    /// 4xx.
+    pub status: StatusCode,
+    /// Stable, of `a-z 0-9 -`; becomes the problem's `type`.
+    pub code: &'static str,
+    /// What is refused, and why.
+    pub text: Cow<'static, str>,
+    /// What to do about it; may be empty.
+    pub hint: Cow<'static, str>,
+    /// Whether the connection cannot be trusted any more (bad framing).
+    pub close: bool,
+}

@@ -1,0 +1,82 @@
+//! Links of the portal, made to point to the address that the client used.
+
+use http::HeaderValue;
+use http::header::{CONTENT_LOCATION, HeaderMap, HeaderName, LOCATION, REFRESH};
+
+use super::Caller;
+use crate::upstream::{Base, Located};
+
+/// Rewrites `Location`, `Content-Location` and `Refresh` where they lead to the portal; others stay as they are.
+pub(super) fn rewrite(headers: &mut HeaderMap, base: &Base, caller: &Caller) {
+    for name in [LOCATION, CONTENT_LOCATION] {
+        replace(headers, name, |reference| local(reference, base, caller));
+    }
+    replace(headers, REFRESH, |refresh| {
+        // `5; url=https://…` (the HTML standard, "shared declarative refresh steps").
+        let (delay, rest) = refresh.split_once([';', ','])?;
+        let (key, reference) = rest.split_once('=')?;
+        if !key.trim().eq_ignore_ascii_case("url") {
+            return None;
+        }
+        let reference = reference.trim().trim_matches(['"', '\'']);
+        Some(format!("{delay}; url={}", local(reference, base, caller)?))
+    });
+}
+
+fn replace(headers: &mut HeaderMap, name: HeaderName, with: impl FnOnce(&str) -> Option<String>) {
+    if let Some(value) = headers.get(&name)
+        && let Some(new) = value.to_str().ok().and_then(with)
+        && let Ok(new) = HeaderValue::from_str(&new)
+    {
+        headers.insert(name, new);
+    }
+}
+
+fn local(reference: &str, base: &Base, caller: &Caller) -> Option<String> {
+    match base.locate(reference) {
+        Located::Unchanged => None,
+        Located::Path(path) => Some(path),
+        // Without a Host to name, the path alone says the same (RFC 9110 section 10.2.2).
+        Located::Local(path) => {
+            Some(caller.origin().map_or(path.clone(), |origin| format!("{origin}{path}")))
+        }
+        Located::Elsewhere(url) => Some(url),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rewritten(name: HeaderName, value: &str) -> String {
+        let base = Base::new(&url::Url::parse("https://portal.example/pre").unwrap()).unwrap();
+        let request = http::Request::builder().uri("/x").header("host", "localhost:8787").body(()).unwrap();
+        let caller = Caller::of(&mut request.into_parts().0);
+        let mut headers = HeaderMap::new();
+        headers.insert(name.clone(), value.parse().unwrap());
+        rewrite(&mut headers, &base, &caller);
+        headers[name].to_str().unwrap().to_owned()
+    }
+
+    #[test]
+    fn links_to_the_portal_become_local_and_others_stay() {
+        for (from, to) in [
+            ("https://portal.example/pre/a?b#c", "http://localhost:8787/a?b#c"),
+            ("/pre/a", "/a"),
+            ("/outside", "https://portal.example/outside"),
+            ("relative/a", "relative/a"),
+            ("https://other.example/pre/a", "https://other.example/pre/a"),
+            ("https://portal.example@evil.example/pre", "https://portal.example@evil.example/pre"),
+        ] {
+            assert_eq!(rewritten(LOCATION, from), to);
+            assert_eq!(rewritten(CONTENT_LOCATION, from), to);
+            assert_eq!(
+                rewritten(REFRESH, &format!("5; URL='{from}'"))
+                    .trim_end_matches('\'')
+                    .replace("URL='", "url="),
+                format!("5; url={to}")
+            );
+        }
+        assert_eq!(rewritten(REFRESH, "30"), "30");
+    }
+}

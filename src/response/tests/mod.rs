@@ -1,0 +1,4 @@
+//! Answers as clients get them.
+
+mod problems;
+mod streams;

@@ -1,0 +1,89 @@
+//! The way to the portal, as the other rooms see it.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::dial::{Dialer, Stages};
+use super::outgoing::Outgoing;
+use super::reply::Reply;
+use super::tls::Tls;
+use super::watch::Ticks;
+use super::worker::Worker;
+use super::{Base, Settings, UpstreamError};
+
+/// The way to the portal for one worker: its own connections, shared with nobody.
+#[derive(Clone)]
+pub struct Upstream {
+    worker: Arc<Worker>,
+}
+
+impl Upstream {
+    /// Prepares TLS and addresses; connects to nothing yet.
+    ///
+    /// # Errors
+    /// If the URL or a certificate file cannot be used; the text says why.
+    pub fn new(settings: &Settings) -> Result<Self, String> {
+        let base = Arc::new(Base::new(&settings.url)?);
+        // Reading the platform's certificates takes milliseconds: only where TLS is spoken.
+        let tls = if base.is_tls() { Some(Tls::new(settings, &base)?) } else { None };
+        let ticks = Ticks::new(settings.head_timeout, settings.body_idle_timeout, settings.idle_timeout);
+        let dialer = Dialer { base, tls, limit: settings.connect_timeout, ticks: Arc::new(ticks) };
+        Ok(Self { worker: Arc::new(Worker::new(dialer, Arc::new(settings.sealed.clone()), settings)) })
+    }
+
+    /// The same way with connections of its own, for another worker.
+    #[must_use]
+    pub fn for_another_worker(&self) -> Self {
+        Self { worker: Arc::new(self.worker.sibling()) }
+    }
+
+    /// The portal's base URL.
+    pub fn base(&self) -> &Base {
+        self.worker.base()
+    }
+
+    /// Sends a request and waits for the head of the answer. Dropping the future cancels the exchange.
+    ///
+    /// # Errors
+    /// Why there is none; [`UpstreamError::may_have_acted`] says what that means.
+    pub async fn send(&self, outgoing: Outgoing) -> Result<Reply, UpstreamError> {
+        let spare = if outgoing.is_repeatable() { outgoing.try_clone() } else { None };
+        self.worker.send(outgoing, spare.as_ref()).await
+    }
+
+    /// As [`Upstream::send`] for a request that the caller keeps, to send it again after a refused bearer.
+    ///
+    /// # Errors
+    /// As [`Upstream::send`]; [`UpstreamError::Invalid`] if the body is a stream, which cannot be kept.
+    pub async fn send_kept(&self, outgoing: &Outgoing) -> Result<Reply, UpstreamError> {
+        let copy = outgoing.try_clone().ok_or(UpstreamError::Invalid("a stream cannot be kept"))?;
+        self.worker.send(copy, outgoing.is_repeatable().then_some(outgoing)).await
+    }
+
+    /// Connects once as far as TLS and says how long each stage took; nothing is sent.
+    ///
+    /// # Errors
+    /// Which stage failed, and why.
+    pub async fn probe(&self) -> Result<Stages, UpstreamError> {
+        self.worker.probe().await
+    }
+
+    /// Closes what is idle: after the machine slept, none of it is alive.
+    pub fn forget_idle(&self) {
+        self.worker.forget_idle();
+    }
+
+    /// How many connections wait for reuse.
+    pub fn idle(&self) -> usize {
+        self.worker.idle()
+    }
+}
+
+impl fmt::Debug for Upstream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Upstream")
+            .field("authority", &self.base().authority())
+            .field("idle", &self.idle())
+            .finish_non_exhaustive()
+    }
+}

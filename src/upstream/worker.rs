@@ -1,0 +1,333 @@
+//! Sending: which connection a request takes, and when it may be sent a second time.
+
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
+use std::time::Duration;
+
+use http::{Method, Request, Response, StatusCode, header};
+use hyper::body::Incoming;
+
+use super::answer::{self, Afterwards};
+use super::body::WireBody;
+use super::dial::{Conn, Dialer, Dialled, H2, Purpose, Stages};
+use super::outgoing::Outgoing;
+use super::pool::Pool;
+use super::reply::{Holds, Reply, ReplyBody};
+use super::watch::{Waiting, Watch};
+use super::{Base, SealedHeaders, Settings, UpstreamError};
+
+/// One worker's connections.
+pub(super) struct Worker {
+    dialer: Dialer,
+    sealed: Arc<SealedHeaders>,
+    fresh_reuse: Duration,
+    max_idle: usize,
+    idle_timeout: Duration,
+    pool: Arc<Pool>,
+    h2: Mutex<Option<H2>>,
+    /// One dials at a time while the portal may turn out to speak HTTP/2: the others share what comes of it.
+    dialling: tokio::sync::Mutex<()>,
+    /// The portal was offered HTTP/2 and took HTTP/1.1; or it is not offered at all.
+    is_h1: AtomicBool,
+}
+
+/// What the outcome of one attempt on one connection is.
+enum Attempt {
+    Answered(Reply),
+    /// Nothing of it was written: it may be sent again, whatever it is.
+    Unwritten(Box<Request<WireBody>>, hyper::Error),
+    /// It broke before an answer.
+    Broke(hyper::Error),
+    Failed(UpstreamError),
+}
+
+impl Worker {
+    pub(super) fn new(dialer: Dialer, sealed: Arc<SealedHeaders>, settings: &Settings) -> Self {
+        let pool = Pool::new(dialer.ticks.clone(), settings.max_idle, settings.idle_timeout);
+        let is_h1 = dialer.tls.is_none() || !settings.http2;
+        Self {
+            dialer,
+            sealed,
+            fresh_reuse: settings.fresh_reuse,
+            max_idle: settings.max_idle,
+            idle_timeout: settings.idle_timeout,
+            pool: Arc::new(pool),
+            h2: Mutex::new(None),
+            dialling: tokio::sync::Mutex::new(()),
+            is_h1: AtomicBool::new(is_h1),
+        }
+    }
+
+    pub(super) fn sibling(&self) -> Self {
+        // Its own ticks: each worker's sweep moves its own.
+        let ticks = Arc::new(self.dialer.ticks.anew());
+        let dialer = Dialer { ticks: ticks.clone(), ..self.dialer.clone() };
+        Self {
+            dialer,
+            sealed: self.sealed.clone(),
+            fresh_reuse: self.fresh_reuse,
+            max_idle: self.max_idle,
+            idle_timeout: self.idle_timeout,
+            pool: Arc::new(Pool::new(ticks, self.max_idle, self.idle_timeout)),
+            h2: Mutex::new(None),
+            dialling: tokio::sync::Mutex::new(()),
+            is_h1: AtomicBool::new(self.is_h1.load(Ordering::Relaxed)),
+        }
+    }
+
+    /// `spare` is another copy of the same request, where it may be sent twice (RFC 9110 section 9.2.2).
+    pub(super) async fn send(
+        &self,
+        outgoing: Outgoing,
+        spare: Option<&Outgoing>,
+    ) -> Result<Reply, UpstreamError> {
+        if outgoing.is_upgrade() {
+            return self.send_upgrade(outgoing).await;
+        }
+        let method = outgoing.method().clone();
+        let request = outgoing.dress(&self.dialer.base, &self.sealed);
+        // What cannot be sent twice goes on a connection that was in use a moment ago, or on a new one: an old
+        // one may be closed by the portal at the very moment it is used, and then nobody knows what was done.
+        let age = if spare.is_some() { self.idle_timeout } else { self.fresh_reuse };
+        let (first, was_used) = self.connection(age).await?;
+        let (again, error) = match self.attempt(first, request, &method).await {
+            Attempt::Answered(reply) => return Ok(reply),
+            Attempt::Failed(e) => return Err(e),
+            Attempt::Unwritten(request, error) => (*request, error),
+            Attempt::Broke(error) => match spare.and_then(Outgoing::try_clone) {
+                Some(spare) if was_used => (spare.dress(&self.dialer.base, &self.sealed), error),
+                _ => return Err(UpstreamError::Broken { may_have_acted: true, source: error }),
+            },
+        };
+        tracing::debug!(%error, "a kept connection broke before an answer; sending once more on a new one");
+        let second = self.new_connection().await?;
+        match self.attempt(second, again, &method).await {
+            Attempt::Answered(reply) => Ok(reply),
+            Attempt::Failed(e) => Err(e),
+            Attempt::Unwritten(_, source) => Err(UpstreamError::Broken { may_have_acted: false, source }),
+            Attempt::Broke(source) => Err(UpstreamError::Broken { may_have_acted: true, source }),
+        }
+    }
+
+    pub(super) fn base(&self) -> &Base {
+        &self.dialer.base
+    }
+
+    pub(super) fn idle(&self) -> usize {
+        self.pool.idle()
+    }
+
+    pub(super) fn forget_idle(&self) {
+        self.pool.forget();
+        *lock(&self.h2) = None;
+    }
+
+    pub(super) async fn probe(&self) -> Result<Stages, UpstreamError> {
+        self.dialer.probe().await
+    }
+
+    /// A connection to send on, and whether it has served before.
+    async fn connection(&self, age: Duration) -> Result<(Dialled, bool), UpstreamError> {
+        if let Some(conn) = self.pool.take(age).await {
+            return Ok((Dialled::H1(conn), true));
+        }
+        if self.is_h1.load(Ordering::Relaxed) {
+            return Ok((self.new_connection().await?, false));
+        }
+        if let Some(h2) = self.shared_h2() {
+            return Ok((Dialled::H2(h2), true));
+        }
+        // Whoever waits here waits no longer than for a connection of its own.
+        let Ok(turn) = tokio::time::timeout(self.dialer.limit, self.dialling.lock()).await else {
+            return Err(self.dialer.timed_out());
+        };
+        if let Some(h2) = self.shared_h2() {
+            return Ok((Dialled::H2(h2), true));
+        }
+        if self.is_h1.load(Ordering::Relaxed) {
+            drop(turn);
+            return Ok((self.new_connection().await?, false));
+        }
+        Ok((self.new_connection().await?, false))
+    }
+
+    async fn new_connection(&self) -> Result<Dialled, UpstreamError> {
+        let dialled = self.dialer.dial(Purpose::Requests).await?;
+        match &dialled {
+            Dialled::H1(conn) => {
+                self.pool.look_after(&conn.watch);
+                self.is_h1.store(true, Ordering::Relaxed);
+            }
+            Dialled::H2(h2) => *lock(&self.h2) = Some(h2.clone()),
+        }
+        Ok(dialled)
+    }
+
+    fn shared_h2(&self) -> Option<H2> {
+        let mut shared = lock(&self.h2);
+        if shared.as_ref().is_some_and(H2::is_closed) {
+            *shared = None;
+        }
+        shared.clone()
+    }
+
+    async fn attempt(&self, on: Dialled, request: Request<WireBody>, method: &Method) -> Attempt {
+        match on {
+            Dialled::H1(conn) => self.attempt_h1(conn, request, method).await,
+            Dialled::H2(h2) => self.attempt_h2(h2, request, method).await,
+        }
+    }
+
+    async fn attempt_h1(&self, mut conn: Conn, mut request: Request<WireBody>, method: &Method) -> Attempt {
+        request.body_mut().tie(&conn.watch);
+        conn.watch.begin(request.body().is_streamed());
+        let answer = match conn.sender.try_send_request(request).await {
+            Ok(answer) => answer,
+            Err(mut e) => {
+                let message = e.take_message();
+                return Self::failed(&conn.watch, message, e.into_error());
+            }
+        };
+        conn.watch.answered();
+        self.finish(answer, method, |after| Holds::Conn {
+            conn,
+            pool: (after == Afterwards::Reusable).then(|| Arc::downgrade(&self.pool)),
+        })
+    }
+
+    async fn attempt_h2(&self, mut h2: H2, mut request: Request<WireBody>, method: &Method) -> Attempt {
+        let watch = Arc::new(Watch::new(self.dialer.ticks.clone()));
+        self.pool.look_after(&watch);
+        request.body_mut().tie(&watch);
+        watch.begin(request.body().is_streamed());
+        let target = std::mem::take(request.uri_mut());
+        *request.uri_mut() = self.dialer.base.absolute(target);
+        // Their places are the pseudo-header and the frame (RFC 9113 sections 8.3.1 and 8.2.2).
+        request.headers_mut().remove(header::HOST);
+        request.headers_mut().remove(header::TRANSFER_ENCODING);
+        let mut answer = pin!(h2.try_send_request(request));
+        let answer = poll_fn(|cx| match answer.as_mut().poll(cx) {
+            Poll::Ready(answer) => Poll::Ready(Some(answer)),
+            Poll::Pending => watch.poll_fired(cx).map(|()| None),
+        });
+        let answer = match answer.await {
+            Some(Ok(answer)) => answer,
+            Some(Err(mut e)) => {
+                let message = e.take_message().map(|request| self.as_h1(request));
+                return Self::failed(&watch, message, e.into_error());
+            }
+            None => return Attempt::Failed(UpstreamError::stalled_by(&watch)),
+        };
+        watch.answered();
+        self.finish(answer, method, |_| Holds::Stream(watch))
+    }
+
+    /// Undoes what HTTP/2 asked for: the next attempt may be on another protocol.
+    fn as_h1(&self, mut request: Request<WireBody>) -> Request<WireBody> {
+        let path = std::mem::take(request.uri_mut()).into_parts().path_and_query;
+        *request.uri_mut() = path.map(http::Uri::from).unwrap_or_default();
+        request.headers_mut().insert(header::HOST, self.dialer.base.host_header().clone());
+        request
+    }
+
+    fn failed(watch: &Watch, message: Option<Request<WireBody>>, error: hyper::Error) -> Attempt {
+        if let Some(request) = message {
+            return Attempt::Unwritten(Box::new(request), error);
+        }
+        if watch.fired().is_some() {
+            return Attempt::Failed(UpstreamError::stalled_by(watch));
+        }
+        if watch.did_client_break() {
+            return Attempt::Failed(UpstreamError::ClientBody(error));
+        }
+        if error.is_parse_too_large() {
+            return Attempt::Failed(UpstreamError::Invalid("its head is too large"));
+        }
+        if error.is_parse() {
+            return Attempt::Failed(UpstreamError::Invalid("it is not an HTTP message"));
+        }
+        Attempt::Broke(error)
+    }
+
+    fn finish(
+        &self,
+        mut answer: Response<Incoming>,
+        method: &Method,
+        holds: impl FnOnce(Afterwards) -> Holds,
+    ) -> Attempt {
+        match answer::check(&mut answer, method) {
+            Err(why) => Attempt::Failed(UpstreamError::Invalid(why)),
+            Ok(after) => {
+                let stalls = !is_event_stream(&answer);
+                Attempt::Answered(answer.map(|body| ReplyBody::new(body, holds(after), stalls)))
+            }
+        }
+    }
+
+    /// A handshake goes out on a connection of its own, which serves nothing else, whatever the answer is.
+    async fn send_upgrade(&self, outgoing: Outgoing) -> Result<Reply, UpstreamError> {
+        let method = outgoing.method().clone();
+        let request = outgoing.dress(&self.dialer.base, &self.sealed);
+        let key = request.headers().get(header::SEC_WEBSOCKET_KEY).cloned();
+        let Dialled::H1(mut conn) = self.dialer.dial(Purpose::Upgrade).await? else {
+            return Err(UpstreamError::Invalid("it speaks HTTP/2 where HTTP/1.1 was agreed"));
+        };
+        self.pool.look_after(&conn.watch);
+        conn.watch.begin(false);
+        let answer = match conn.sender.try_send_request(request).await {
+            Ok(answer) => answer,
+            Err(e) => {
+                return match Self::failed(&conn.watch, None, e.into_error()) {
+                    Attempt::Failed(e) => Err(e),
+                    Attempt::Broke(source) | Attempt::Unwritten(_, source) => {
+                        Err(UpstreamError::Broken { may_have_acted: true, source })
+                    }
+                    Attempt::Answered(reply) => Ok(reply),
+                };
+            }
+        };
+        conn.watch.answered();
+        if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
+            answer::check_upgrade(answer.headers(), key.as_ref()).map_err(UpstreamError::Invalid)?;
+            conn.let_go();
+            return Ok(answer.map(|_| ReplyBody::empty()));
+        }
+        match self.finish(answer, &method, |_| Holds::Conn { conn, pool: None }) {
+            Attempt::Answered(reply) => Ok(reply),
+            Attempt::Failed(e) => Err(e),
+            Attempt::Broke(source) | Attempt::Unwritten(_, source) => {
+                Err(UpstreamError::Broken { may_have_acted: true, source })
+            }
+        }
+    }
+}
+
+impl UpstreamError {
+    pub(super) fn stalled(waiting: Waiting, limit: Duration) -> Self {
+        match waiting {
+            Waiting::Head => Self::HeadTimeout(limit),
+            Waiting::Answer => Self::BodyStalled(limit),
+            Waiting::Client => Self::ClientStalled(limit),
+            Waiting::Room => Self::UploadStalled(limit),
+        }
+    }
+
+    fn stalled_by(watch: &Watch) -> Self {
+        let (waiting, limit) = watch.fired().unwrap_or((Waiting::Head, Duration::ZERO));
+        Self::stalled(waiting, limit)
+    }
+}
+
+fn is_event_stream<B>(answer: &Response<B>) -> bool {
+    answer
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|t| t.as_bytes().get(..17).is_some_and(|t| t.eq_ignore_ascii_case(b"text/event-stream")))
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,198 @@
+//! The drawing of the house, held against the code: who may name whom, what pure rooms may not touch, how
+//! long a file may grow, and that there is one TLS stack.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Room, and the rooms it may name. The order is the order of the journey (`src/lib.rs`).
+///
+/// Departures from a strict "only what was passed before": `session` and `portal` do not see the request, so
+/// they name neither guard nor route; `admin` is a second front door and shares the listener's `Peer`.
+const MAY_NAME: &[(&str, &[&str])] = &[
+    ("secret", &[]),
+    ("clock", &[]),
+    ("identity", &[]),
+    ("telemetry", &[]),
+    ("listener", &[]),
+    ("guard", &["listener", "secret"]),
+    ("route", &["guard", "identity"]),
+    ("channel", &["secret"]),
+    ("session", &["channel", "secret", "clock", "identity"]),
+    ("upstream", &["route", "channel", "session", "secret"]),
+    ("portal", &["session", "channel", "upstream", "secret"]),
+    ("response", &["listener", "guard", "route", "channel", "session", "upstream", "portal"]),
+    (
+        "proxy",
+        &[
+            "listener",
+            "guard",
+            "route",
+            "channel",
+            "session",
+            "upstream",
+            "portal",
+            "response",
+            "clock",
+            "identity",
+            "secret",
+            "telemetry",
+        ],
+    ),
+    ("admin", &["listener", "guard", "session", "identity", "secret", "telemetry", "clock"]),
+    (
+        "config",
+        &[
+            "listener", "guard", "route", "channel", "session", "upstream", "portal", "response", "secret",
+            "identity",
+        ],
+    ),
+];
+
+/// Rooms without I/O, and what would be I/O.
+const PURE: &[&str] = &["secret", "guard", "route", "channel"];
+const IMPURE: &[&str] =
+    &["tokio::", "hyper::", "std::net", "std::fs", "std::env", "Instant::now", "SystemTime::now"];
+
+#[test]
+fn a_room_names_only_what_the_table_allows() {
+    let allowed: BTreeMap<_, BTreeSet<_>> =
+        MAY_NAME.iter().map(|(room, names)| (*room, names.iter().copied().collect())).collect();
+    let rooms: BTreeSet<&str> = allowed.keys().copied().chain(["app", "cli"]).collect();
+    let mut wrong = Vec::new();
+    for file in sources() {
+        let room = room_of(&file);
+        let Some(may) = allowed.get(room.as_str()) else {
+            assert!(
+                ["app", "cli", "lib", "main"].contains(&room.as_str()),
+                "{room} has no place in the table"
+            );
+            continue;
+        };
+        for (number, line) in code_lines(&file) {
+            for named in crate_names(&line) {
+                if rooms.contains(named.as_str()) && named != room && !may.contains(named.as_str()) {
+                    wrong.push(format!("{}:{number}: {room} names {named}", file.display()));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "out of turn:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn pure_rooms_touch_neither_sockets_nor_files_nor_clocks() {
+    let mut wrong = Vec::new();
+    for file in sources().into_iter().filter(|file| PURE.contains(&room_of(file).as_str())) {
+        for (number, line) in code_lines(&file) {
+            wrong.extend(
+                IMPURE
+                    .iter()
+                    .filter(|word| line.contains(**word))
+                    .map(|word| format!("{}:{number}: {word}", file.display())),
+            );
+        }
+    }
+    assert!(wrong.is_empty(), "not pure:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn no_file_grows_past_five_hundred_lines_before_its_tests() {
+    let long: Vec<_> = sources()
+        .into_iter()
+        .map(|file| (before_tests(&file).lines().count(), file))
+        .filter(|(lines, _)| *lines > 500)
+        .collect();
+    assert!(long.is_empty(), "too long: {long:?}");
+}
+
+#[test]
+fn every_room_says_in_its_header_what_it_is_for() {
+    for file in sources().into_iter().filter(|file| file.ends_with("mod.rs")) {
+        let text = fs::read_to_string(&file).unwrap();
+        let header = text.lines().take_while(|line| line.starts_with("//!")).count();
+        assert!((3..=40).contains(&header), "{}: a header of {header} lines", file.display());
+    }
+}
+
+#[test]
+fn the_request_path_is_one_page() {
+    let lines = before_tests(Path::new("src/proxy.rs")).lines().count();
+    assert!(lines <= 300, "src/proxy.rs has {lines} lines");
+    let main = before_tests(Path::new("src/main.rs")).lines().count();
+    assert!(main < 40, "src/main.rs has {main} lines");
+}
+
+#[test]
+fn there_is_one_tls_stack() {
+    let lock = fs::read_to_string("Cargo.lock").unwrap();
+    let named = |name: &str| lock.lines().filter(|line| *line == format!("name = \"{name}\"")).count();
+    assert_eq!(named("rustls"), 1);
+    for other in ["openssl-sys", "native-tls", "boring", "s2n-tls"] {
+        assert_eq!(named(other), 0, "{other}");
+    }
+}
+
+#[test]
+fn the_simulator_depends_on_nothing_of_ours() {
+    let manifest = fs::read_to_string("crates/portal-sim/Cargo.toml").unwrap();
+    assert!(!manifest.lines().any(|line| line.starts_with("portunus")));
+}
+
+/// Every source file of the product.
+fn sources() -> Vec<PathBuf> {
+    fn walk(dir: &Path, found: &mut Vec<PathBuf>) {
+        for entry in fs::read_dir(dir).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                walk(&path, found);
+            } else if path.extension().is_some_and(|e| e == "rs") {
+                found.push(path);
+            }
+        }
+    }
+    let mut found = Vec::new();
+    walk(Path::new("src"), &mut found);
+    found.sort();
+    assert!(found.len() > 20, "the tests run in the package's root");
+    found
+}
+
+/// `src/guard/host.rs` and `src/guard/mod.rs` are of the room `guard`; `src/proxy.rs` is its own.
+fn room_of(file: &Path) -> String {
+    let inside = file.strip_prefix("src").unwrap();
+    let first = inside.iter().next().unwrap().to_string_lossy();
+    first.trim_end_matches(".rs").to_owned()
+}
+
+/// The text before `#[cfg(test)]`: what a file is without its tests. Files of tests are empty by this count.
+fn before_tests(file: &Path) -> String {
+    if file.file_stem().is_some_and(|stem| stem == "tests") || file.iter().any(|part| part == "tests") {
+        return String::new();
+    }
+    let text = fs::read_to_string(file).unwrap();
+    text.split("#[cfg(test)]").next().unwrap_or_default().to_owned()
+}
+
+/// Numbered lines without comments and tests.
+fn code_lines(file: &Path) -> Vec<(usize, String)> {
+    before_tests(file)
+        .lines()
+        .enumerate()
+        .map(|(index, line)| (index + 1, line.split("//").next().unwrap_or_default().to_owned()))
+        .collect()
+}
+
+/// The rooms that a line names by `crate::…`.
+fn crate_names(line: &str) -> Vec<String> {
+    let ident = |text: &str| text.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
+    line.match_indices("crate::")
+        .flat_map(|(at, found)| {
+            let rest = &line[at + found.len()..];
+            match rest.strip_prefix('{') {
+                Some(group) => group.split(',').map(|part| ident(part.trim())).collect(),
+                None => vec![ident(rest)],
+            }
+        })
+        .collect()
+}
