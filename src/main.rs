@@ -1,3 +1,14 @@
-//! The binary.
+//! The binary: hands the arguments and the environment over, and ends with the exit code.
 
-fn main() {}
+use std::io::{IsTerminal, stderr, stdin, stdout};
+use std::process::ExitCode;
+
+use portunus::cli::{self, Environment};
+
+fn main() -> ExitCode {
+    let mut environment = Environment::new(std::env::vars_os());
+    environment.stdin_is_terminal = stdin().is_terminal();
+    environment.stdout_is_terminal = stdout().is_terminal();
+    environment.stderr_is_terminal = stderr().is_terminal();
+    cli::run(std::env::args_os(), &environment).into()
+}

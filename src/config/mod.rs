@@ -1,1 +1,273 @@
-//! config.
+//! The configuration: typed twice, as it is written and as it is true.
+//!
+//! In: the text of `proxy.toml`, the environment, flags; all three are parameters. Out: a [`Config`], or every
+//! [`Problem`] at once, each with its line and column, its variable or its flag. Always: one table of settings
+//! makes the reader, the names of the variables, "did you mean" and the `proxy.toml` in the root; a secret is
+//! named by its source and is never in the file; flags go before the environment, and that before the file.
+//! Refuses to know: what the rooms do with their settings.
+
+mod document;
+mod environment;
+mod layers;
+mod private_file;
+mod problem;
+mod reader;
+mod reference;
+mod secret_form;
+mod secret_source;
+mod section;
+mod setting;
+mod state_dir;
+#[cfg(test)]
+mod tests;
+mod units;
+mod values;
+
+pub use environment::{CONFIG_VARIABLE, Environment, Flag};
+pub use private_file::PrivateFileError;
+pub use problem::{Place, Problem, Problems};
+pub use reference::reference;
+pub use secret_source::{Person, SecretCause, SecretError, SecretSource, Surroundings};
+pub use section::dialect::{Overrides as DialectOverrides, PathTemplate};
+pub use section::guard::{AllowedHost, Guard, Origin};
+pub use section::limits::Limits;
+pub use section::listen::Listen;
+pub use section::log::Log;
+pub use section::login::{Email, Login};
+pub use section::portal::{ClientHashError, ClientHashSource, Portal, PortalName};
+pub use section::requests::RequestTemplate;
+pub use section::route::{Bearer, PathPattern, Protect, Replay, Route};
+pub use section::session::Session;
+pub use section::upstream::{Cookies, ExtraHeader, ExtraValue, KeyPin, Upstream};
+pub use setting::{Fallback, Kind, Setting};
+pub use state_dir::{StateDir, StateError};
+pub use values::Auto;
+
+use std::fs::File;
+use std::io::Read;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::portal::Dialect;
+
+use document::Table;
+use reader::Reader;
+
+/// No configuration is longer; a file that is was named by mistake.
+const LONGEST_FILE: u64 = 1 << 20;
+
+/// What is true. Whoever holds one needs to check nothing any more.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// What this proxy is called on this machine: the file's name without its ending.
+    pub name: String,
+    /// Where local programs reach the proxy.
+    pub listen: Listen,
+    /// Where the portal is.
+    pub upstream: Upstream,
+    /// Which portal.
+    pub portal: Portal,
+    /// Where the deployment departs from its dialect.
+    pub dialect: DialectOverrides,
+    /// What signs in.
+    pub login: Login,
+    /// How the login and the channel are kept alive.
+    pub session: Session,
+    /// Exceptions for single paths; the first that fits holds.
+    pub routes: Vec<Route>,
+    /// Who may speak to the proxy.
+    pub guard: Guard,
+    /// Bounds.
+    pub limits: Limits,
+    /// The state directory; [`StateDir::open`] makes and checks it.
+    pub state_dir: PathBuf,
+    /// The admin socket, if there is to be one.
+    pub admin_socket: Option<PathBuf>,
+    /// What is told on stderr.
+    pub log: Log,
+}
+
+/// What a configuration is read from.
+#[derive(Debug, Clone, Copy)]
+pub struct Inputs<'a> {
+    /// The file, if there is one.
+    pub file: Option<&'a Path>,
+    /// The environment.
+    pub environment: &'a Environment,
+    /// Settings of the command line.
+    pub flags: &'a [Flag],
+    /// Whether `--unsafe-listen` was given. There is no setting for it: it should hurt a little each time.
+    pub unsafe_listen: bool,
+}
+
+impl Config {
+    /// Reads the file, if there is one, and everything else.
+    ///
+    /// # Errors
+    /// Everything that is wrong.
+    pub fn load(inputs: &Inputs<'_>) -> Result<Self, Problems> {
+        let text = match inputs.file {
+            Some(path) => read_file(path).map_err(Problems::from_one)?,
+            None => String::new(),
+        };
+        Self::from_text(&text, inputs)
+    }
+
+    /// As [`Config::load`], with the text of the file at hand; its path only serves for names and directories.
+    ///
+    /// # Errors
+    /// Everything that is wrong.
+    pub fn from_text(text: &str, inputs: &Inputs<'_>) -> Result<Self, Problems> {
+        let name: Option<Arc<str>> = inputs.file.map(|path| path.to_string_lossy().into());
+        let mut reader = Reader::new(inputs.environment, inputs.flags, inputs.file.zip(name.clone()));
+        let document = match name {
+            Some(name) => document::parse(&name, text, reader.problems()),
+            None => document::parse(&"configuration".into(), text, reader.problems()),
+        };
+        let config = Self::read(&mut reader, &document, inputs);
+        match (Problems::found(reader.into_problems()), config) {
+            (None, Some(config)) => Ok(config),
+            (Some(problems), _) => Err(problems),
+            (None, None) => {
+                Err(Problems::from_one(Problem::new(&Place::Nowhere, "the configuration is unreadable")))
+            }
+        }
+    }
+
+    fn read(reader: &mut Reader<'_>, document: &Table, inputs: &Inputs<'_>) -> Option<Self> {
+        report_unknown_sections(reader, document);
+        let name = section::admin::name_of(inputs.file);
+
+        let upstream = Upstream::read(&mut reader.section("upstream", document));
+        let portal = Portal::read(&mut reader.section("portal", document));
+        let preset = portal.as_ref().map(|portal| portal.dialect);
+        let dialect = DialectOverrides::read(&mut reader.section("dialect", document), preset);
+        if let (Some(portal), Some(dialect)) = (&portal, &dialect) {
+            for text in spelled(portal, dialect).1 {
+                reader.report(Problem::new(&Place::Nowhere, format!("[dialect] {text}")));
+            }
+        }
+        let login = Login::read(&mut reader.section("login", document));
+        let session = Session::read(&mut reader.section("session", document));
+        let guard = Guard::read(&mut reader.section("guard", document));
+        // A key that is written but wrong was reported; it is not missing as well.
+        let has_key = guard.as_ref().is_none_or(|guard| guard.local_key.is_some());
+        let listen = Listen::read(&mut reader.section("listen", document), inputs.unsafe_listen, has_key);
+        let limits = Limits::read(&mut reader.section("limits", document));
+        let state_dir = section::state::State::read(&mut reader.section("state", document));
+        let admin_socket =
+            section::admin::Admin::read(&mut reader.section("admin", document), &name, state_dir.as_deref());
+        let log = Log::read(&mut reader.section("log", document));
+        let routes = read_routes(reader, document);
+
+        // Last, since only now it is known which variables the file itself names.
+        let settings: Vec<&Setting> = section::settings().collect();
+        reader.report_unknown_flags(&settings);
+        inputs.environment.report_unknown(reader, &settings);
+
+        Some(Self {
+            name,
+            listen: listen?,
+            upstream: upstream?,
+            portal: portal?,
+            dialect: dialect?,
+            login: login?,
+            session: session?,
+            routes: routes?,
+            guard: guard?,
+            limits: limits?,
+            state_dir: state_dir?,
+            admin_socket: admin_socket?,
+            log: log?,
+        })
+    }
+
+    /// The deployment's spelling: its preset with the overrides put in.
+    pub fn dialect(&self) -> Dialect {
+        spelled(&self.portal, &self.dialect).0
+    }
+
+    /// What secrets are fetched from.
+    pub fn surroundings<'a>(
+        &self,
+        environment: &'a Environment,
+        person: Option<&'a (dyn Person + Sync)>,
+    ) -> Surroundings<'a> {
+        Surroundings { environment, person, command_timeout: self.limits.secret_command }
+    }
+}
+
+/// All settings there are, in the order of `proxy.toml`.
+pub fn settings() -> impl Iterator<Item = &'static Setting> {
+    section::settings()
+}
+
+/// The preset with the overrides put in, and what does not hold together then.
+fn spelled(portal: &Portal, overrides: &DialectOverrides) -> (Dialect, Vec<String>) {
+    let mut dialect = Dialect::preset(portal.dialect, portal.name.as_str());
+    let problems = overrides.apply(&mut dialect);
+    (dialect, problems)
+}
+
+fn read_routes(reader: &mut Reader<'_>, document: &Table) -> Option<Vec<Route>> {
+    let mut routes: Vec<(Route, Place)> = Vec::new();
+    let mut all_good = true;
+    for (table, place) in reader.repeated("route", document) {
+        match Route::read(&mut reader.one_of("route", table, place.clone()), &routes) {
+            Some(route) => routes.push((route, place)),
+            None => all_good = false,
+        }
+    }
+    all_good.then(|| routes.into_iter().map(|(route, _)| route).collect())
+}
+
+fn report_unknown_sections(reader: &mut Reader<'_>, document: &Table) {
+    let names = section::CHAPTERS.map(|(name, _, _)| name);
+    for entry in document.entries().filter(|entry| !names.contains(&entry.key.as_str())) {
+        let key = entry.key.escape_debug();
+        let text = match &entry.written.value {
+            document::Value::Table(_) => {
+                let meant = problem::nearest(&entry.key, names);
+                let advice = meant.map(|meant| format!("; did you mean [{meant}]?")).unwrap_or_default();
+                format!("unknown section [{key}]{advice}")
+            }
+            _ => {
+                format!("unknown key '{key}' before any section{}", layers::belongs_elsewhere(&entry.key, ""))
+            }
+        };
+        reader.report(Problem::new(&entry.key_place, text));
+    }
+}
+
+/// The file's text. What it says decides where a bearer goes and which programs run, so nobody else may write it.
+fn read_file(path: &Path) -> Result<String, Problem> {
+    let name: Arc<str> = path.to_string_lossy().into();
+    let whole = Place::File(Arc::clone(&name));
+    let unreadable = |error: std::io::Error| {
+        let problem = Problem::new(&whole, format!("cannot be read: {error}"));
+        if error.kind() == std::io::ErrorKind::NotFound {
+            problem.hint(format!("name another with --config or {CONFIG_VARIABLE}"))
+        } else {
+            problem
+        }
+    };
+    let file = File::open(path).map_err(unreadable)?;
+    let about = file.metadata().map_err(unreadable)?;
+    if about.is_file() && about.mode() & 0o002 != 0 {
+        let problem = Problem::new(
+            &whole,
+            format!("can be written by everybody (its mode is {:04o})", about.mode() & 0o7777),
+        );
+        return Err(problem.hint(format!("chmod o-w {name}")));
+    }
+    let mut bytes = Vec::new();
+    file.take(LONGEST_FILE + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() as u64 > LONGEST_FILE {
+        return Err(Problem::new(&whole, "is longer than any configuration (1MiB)"));
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let (line, column) = document::line_and_column(error.as_bytes(), error.utf8_error().valid_up_to());
+        Problem::new(&Place::Spot { file: name, line, column }, "is not UTF-8 text from here on")
+    })
+}

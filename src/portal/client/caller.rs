@@ -67,7 +67,8 @@ impl<D: Door> Caller<D> {
         let success = self.call(call, Some(request::initiate(email, password)), channel, Vec::new()).await?;
         success.login_goes_on(call)?;
         let form = self.dialect.method_form;
-        let read = success.read(call, |data| wire::initiated(data, form));
+        let skew = wire::skew(&success.headers, success.wall);
+        let read = success.read(call, |data| wire::initiated(data, form, skew));
         // Section 6.1: an account status stands there only when the login cannot go on.
         read.map_err(|error| match success.signs.account_word() {
             Some(word) => PortalError { kind: Kind::Refused, code: Some(word.to_string()), ..error },

@@ -1,0 +1,298 @@
+//! Request to response: one `match`, no socket.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Full};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use zeroize::Zeroizing;
+
+use super::explain::{Cause, Explained};
+use super::login::{CodeBody, LoginBody, LogoutBody, ResendBody, parse};
+use super::metrics::{self, Metric, MetricKind, Sample};
+use super::problem::Problem;
+use super::report::State;
+use super::sign_in::Phase;
+use super::state::{AdminState, Identity};
+use super::{events, server::Limits};
+use crate::session::SessionError;
+
+/// What every endpoint answers with.
+pub(super) type Body = UnsyncBoxBody<Bytes, Infallible>;
+
+/// Answers one request. Always an answer; never a secret in it.
+pub(super) async fn answer<B>(state: &AdminState, limits: &Limits, request: Request<B>) -> Response<Body>
+where
+    B: http_body::Body<Data = Bytes, Error: std::fmt::Display>,
+{
+    let (parts, body) = request.into_parts();
+    let body = Unread { body, limits };
+    let outcome = match (&parts.method, parts.uri.path()) {
+        (&Method::GET, "/v1/status") => Ok(json(StatusCode::OK, &state.report())),
+        (&Method::GET, "/v1/events") => subscribe(state),
+        (&Method::POST, "/v1/login") => login(state, body).await,
+        (&Method::POST, "/v1/login/code") => code(state, body).await,
+        (&Method::POST, "/v1/login/resend") => resend(state, body).await,
+        (&Method::POST, "/v1/logout") => logout(state, body).await,
+        (&Method::GET, "/v1/healthz") => Ok(text("live\n")),
+        (&Method::GET, "/v1/readyz") => ready(state),
+        (&Method::GET, "/metrics") => Ok(exposition(state)),
+        (&Method::POST, "/v1/shutdown") => Ok(shutdown(state)),
+        (_, "/v1/status" | "/v1/events" | "/v1/healthz" | "/v1/readyz" | "/metrics") => {
+            Err(wrong_method("GET"))
+        }
+        (_, "/v1/login" | "/v1/login/code" | "/v1/login/resend" | "/v1/logout" | "/v1/shutdown") => {
+            Err(wrong_method("POST"))
+        }
+        _ => Err(Explained::new(Cause::NotFound, "there is no such endpoint").into()),
+    };
+    outcome.unwrap_or_else(Refusal::into_response)
+}
+
+async fn login<B>(state: &AdminState, body: Unread<'_, B>) -> Result<Response<Body>, Refusal>
+where
+    B: http_body::Body<Data = Bytes, Error: std::fmt::Display>,
+{
+    let body: LoginBody = body.json().await?;
+    let identity = state.identity(body.identity.as_deref())?;
+    let credentials = body.credentials(identity)?;
+    match identity.session.sign_in(credentials).await {
+        Ok(()) => Ok(json(StatusCode::OK, &identity.report(state.0.clock.wall()))),
+        // Not an error to who asked for a login: it is half done.
+        Err(SessionError::CodeRequired { .. }) => {
+            Ok(json(StatusCode::ACCEPTED, &identity.report(state.0.clock.wall())))
+        }
+        Err(error) => Err(Refusal::from(Explained::from(&error))),
+    }
+}
+
+async fn code<B>(state: &AdminState, body: Unread<'_, B>) -> Result<Response<Body>, Refusal>
+where
+    B: http_body::Body<Data = Bytes, Error: std::fmt::Display>,
+{
+    let body: CodeBody = body.json().await?;
+    let identity = state.identity(body.identity.as_deref())?;
+    identity.challenged()?;
+    identity.session.answer(body.code).await.map_err(|error| Explained::from(&error))?;
+    Ok(json(StatusCode::OK, &identity.report(state.0.clock.wall())))
+}
+
+async fn resend<B>(state: &AdminState, body: Unread<'_, B>) -> Result<Response<Body>, Refusal>
+where
+    B: http_body::Body<Data = Bytes, Error: std::fmt::Display>,
+{
+    let body: ResendBody = body.json().await?;
+    let identity = state.identity(body.identity.as_deref())?;
+    identity.challenged()?;
+    identity.session.send_code(body.by.map(Into::into)).await.map_err(|error| Explained::from(&error))?;
+    Ok(json(StatusCode::OK, &identity.report(state.0.clock.wall())))
+}
+
+async fn logout<B>(state: &AdminState, body: Unread<'_, B>) -> Result<Response<Body>, Refusal>
+where
+    B: http_body::Body<Data = Bytes, Error: std::fmt::Display>,
+{
+    let body: LogoutBody = body.json().await?;
+    let identity = state.identity(body.identity.as_deref())?;
+    identity.session.sign_out().await.map_err(|error| Explained::from(&error))?;
+    Ok(json(StatusCode::OK, &identity.report(state.0.clock.wall())))
+}
+
+fn subscribe(state: &AdminState) -> Result<Response<Body>, Refusal> {
+    let Ok(permit) = Arc::clone(&state.0.subscribers).try_acquire_owned() else {
+        let max = events::MAX_SUBSCRIBERS;
+        return Err(Explained::new(Cause::TooManySubscribers, format!("{max} listen already")).into());
+    };
+    Ok(typed(StatusCode::OK, "text/event-stream", events::stream(state.clone(), permit)))
+}
+
+fn ready(state: &AdminState) -> Result<Response<Body>, Refusal> {
+    let report = state.report();
+    let Some(missing) = report.identities.iter().find(|identity| !identity.ready) else {
+        return Ok(text("ready\n"));
+    };
+    let mut problem = match (&missing.error, missing.state) {
+        (Some(error), _) => Problem::new(error.code, error.text.clone()),
+        (None, State::AwaitingCode) => Problem::new(Cause::CodeRequired, "the login waits for a code"),
+        (None, State::SignedOut | State::Opening | State::SignedIn | State::Failed) => {
+            Problem::new(Cause::PersonRequired, "nobody is signed in, and no password is configured")
+        }
+    };
+    problem.title = format!("identity {}: {}", missing.identity, problem.title);
+    problem.status = StatusCode::SERVICE_UNAVAILABLE.as_u16();
+    Err(Refusal { problem, allow: None })
+}
+
+fn exposition(state: &AdminState) -> Response<Body> {
+    let mut all = own_metrics(state);
+    all.extend((state.0.metrics)());
+    typed(StatusCode::OK, metrics::CONTENT_TYPE, full(metrics::render(&all)))
+}
+
+/// What the admin API knows by itself.
+fn own_metrics(state: &AdminState) -> Vec<Metric> {
+    let report = state.report();
+    let signed_in = |identity: &super::report::IdentityReport| {
+        let is = f64::from(u8::from(identity.state == State::SignedIn));
+        Sample::number(is).with("identity", identity.identity.clone())
+    };
+    vec![
+        Metric {
+            name: "portunus_build",
+            help: "The version that runs.",
+            kind: MetricKind::Info,
+            samples: vec![Sample::number(1.0).with("version", report.version.clone())],
+        },
+        Metric {
+            name: "portunus_signed_in",
+            help: "1 while the identity is signed in.",
+            kind: MetricKind::Gauge,
+            samples: report.identities.iter().map(signed_in).collect(),
+        },
+    ]
+}
+
+fn shutdown(state: &AdminState) -> Response<Body> {
+    (state.0.shutdown)();
+    json(StatusCode::ACCEPTED, &serde_json::json!({ "shutting_down": true }))
+}
+
+impl AdminState {
+    /// The identity named, or the only one.
+    fn identity(&self, name: Option<&str>) -> Result<&Identity, Explained> {
+        let all = &self.0.identities;
+        match (name, all.as_slice()) {
+            (Some(name), _) => all.iter().find(|identity| identity.name.as_str() == name).ok_or_else(|| {
+                Explained::new(
+                    Cause::UnknownIdentity,
+                    format!("there is no such identity; there is {}", self.names()),
+                )
+            }),
+            (None, [only]) => Ok(only),
+            (None, _) => Err(Explained::new(
+                Cause::IdentityRequired,
+                format!("several identities are configured: {}", self.names()),
+            )),
+        }
+    }
+
+    fn names(&self) -> String {
+        let names: Vec<_> = self.0.identities.iter().map(|identity| identity.name.as_str()).collect();
+        if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+    }
+}
+
+impl Identity {
+    /// A code without a challenge is refused here, so that it is never kept for a later one.
+    fn challenged(&self) -> Result<(), Explained> {
+        match self.session.standing().phase {
+            Phase::AwaitingCode(_) => Ok(()),
+            Phase::SignedOut | Phase::Opening | Phase::SignedIn { .. } | Phase::Failed(_) => {
+                Err(Explained::new(Cause::NoChallenge, "no code is awaited"))
+            }
+        }
+    }
+}
+
+/// A body not yet collected, and what it may cost.
+struct Unread<'a, B> {
+    body: B,
+    limits: &'a Limits,
+}
+
+impl<B> Unread<'_, B>
+where
+    B: http_body::Body<Data = Bytes, Error: std::fmt::Display>,
+{
+    async fn json<T: DeserializeOwned>(self) -> Result<T, Explained> {
+        let Limits { body, body_time, .. } = *self.limits;
+        let collected = tokio::time::timeout(body_time, self.collect(body)).await;
+        parse(&collected.map_err(|_elapsed| {
+            Explained::new(Cause::BodyTooSlow, format!("the body took longer than {}", seconds(body_time)))
+        })??)
+    }
+
+    /// At most `max` bytes, wiped when dropped: there may be a password among them.
+    async fn collect(self, max: usize) -> Result<Zeroizing<Vec<u8>>, Explained> {
+        let mut body = std::pin::pin!(self.body);
+        // The whole room at once: a vector that grows leaves copies behind.
+        let mut bytes = Zeroizing::new(Vec::with_capacity(max));
+        while let Some(frame) = body.frame().await {
+            let frame = frame
+                .map_err(|error| Explained::new(Cause::BadRequest, format!("the body broke off: {error}")))?;
+            let Ok(data) = frame.into_data() else { continue };
+            if data.len() > max - bytes.len() {
+                return Err(Explained::new(
+                    Cause::BodyTooLarge,
+                    format!("a body here is at most {max} bytes"),
+                ));
+            }
+            bytes.extend_from_slice(&data);
+        }
+        Ok(bytes)
+    }
+}
+
+/// A problem on its way out.
+struct Refusal {
+    problem: Problem,
+    allow: Option<&'static str>,
+}
+
+impl Refusal {
+    fn into_response(self) -> Response<Body> {
+        let status = StatusCode::from_u16(self.problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = json(status, &self.problem);
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if let Some(allow) = self.allow {
+            headers.insert(header::ALLOW, HeaderValue::from_static(allow));
+        }
+        if let Some(wait) = self.problem.retry_after {
+            headers.insert(header::RETRY_AFTER, wait.into());
+        }
+        response
+    }
+}
+
+impl From<Explained> for Refusal {
+    fn from(explained: Explained) -> Self {
+        Self { problem: explained.into(), allow: None }
+    }
+}
+
+fn wrong_method(allow: &'static str) -> Refusal {
+    let problem = Problem::new(Cause::MethodNotAllowed, format!("this endpoint takes {allow}"));
+    Refusal { problem, allow: Some(allow) }
+}
+
+fn json(status: StatusCode, value: &impl Serialize) -> Response<Body> {
+    // The reports hold strings and numbers only, which always serialize.
+    typed(status, "application/json", full(serde_json::to_vec(value).unwrap_or_default()))
+}
+
+fn text(line: &'static str) -> Response<Body> {
+    typed(StatusCode::OK, "text/plain; charset=utf-8", full(line))
+}
+
+fn typed(status: StatusCode, kind: &'static str, body: Body) -> Response<Body> {
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+fn full(bytes: impl Into<Bytes>) -> Body {
+    Full::new(bytes.into()).boxed_unsync()
+}
+
+fn seconds(span: Duration) -> String {
+    format!("{} s", span.as_secs_f64())
+}

@@ -1,0 +1,137 @@
+//! The seam to the session: what the admin API asks of one identity's sign-in, in public data only.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::time::{Duration, SystemTime};
+
+use crate::secret::OneTimeCode;
+use crate::session::{Challenge, Credentials, FactorKind, SessionError, SessionHandle, Status};
+
+/// How often a session without news of its own is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+
+/// A boxed future, so that sessions and their fakes stand in one list.
+pub type Pledge<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// One identity's sign-in, as the admin API uses it.
+pub trait SignIn: fmt::Debug + Send + Sync + 'static {
+    /// Where it stands now. Never waits.
+    fn standing(&self) -> Standing;
+    /// Completes when the standing may have changed.
+    fn changed(&self) -> Pledge<'_, ()>;
+    /// Signs in, with these credentials in place of the configured ones.
+    fn sign_in(&self, credentials: Option<Credentials>) -> Pledge<'_, Result<(), SessionError>>;
+    /// Answers the pending challenge.
+    fn answer(&self, code: OneTimeCode) -> Pledge<'_, Result<(), SessionError>>;
+    /// Sends the pending challenge's code again, or by another factor.
+    fn send_code(&self, by: Option<FactorKind>) -> Pledge<'_, Result<(), SessionError>>;
+    /// Ends the session.
+    fn sign_out(&self) -> Pledge<'_, Result<(), SessionError>>;
+}
+
+/// Where a sign-in stands.
+#[derive(Debug, Clone)]
+pub struct Standing {
+    /// The login.
+    pub phase: Phase,
+    /// When the bearer is renewed, if that is planned.
+    pub refresh_at: Option<SystemTime>,
+    /// The secure channel, if one is open.
+    pub channel: Option<ChannelStanding>,
+}
+
+/// The login's step.
+#[derive(Debug, Clone)]
+pub enum Phase {
+    /// Nobody is signed in, and nothing is under way.
+    SignedOut,
+    /// A login or a refresh is under way.
+    Opening,
+    /// A person has to enter a code.
+    AwaitingCode(Pending),
+    /// Signed in.
+    SignedIn {
+        /// Until when.
+        expires_at: SystemTime,
+    },
+    /// It failed.
+    Failed(SessionError),
+}
+
+/// A pending challenge, without the id that answers it.
+#[derive(Debug, Clone)]
+pub struct Pending {
+    /// The factor chosen.
+    pub method: FactorKind,
+    /// All factors offered, each with the portal's own text.
+    pub offered: Vec<(FactorKind, Option<String>)>,
+    /// Where a delivered code went.
+    pub masked_target: Option<String>,
+    /// When the pending login dies.
+    pub expires_at: SystemTime,
+    /// When another code may be sent; absent for a factor that is not delivered.
+    pub resend_at: Option<SystemTime>,
+}
+
+/// An open channel's life.
+#[derive(Debug, Clone, Copy)]
+pub struct ChannelStanding {
+    /// Since when.
+    pub opened_at: SystemTime,
+    /// Until when.
+    pub expires_at: SystemTime,
+}
+
+impl SignIn for SessionHandle {
+    fn standing(&self) -> Standing {
+        // JOIN: `refresh_at` and `channel` wait for accessors of the session's owner.
+        Standing { phase: self.status().into(), refresh_at: None, channel: None }
+    }
+
+    fn changed(&self) -> Pledge<'_, ()> {
+        // JOIN: the session's own watch, once it offers one.
+        Box::pin(tokio::time::sleep(LOOK_EVERY))
+    }
+
+    fn sign_in(&self, credentials: Option<Credentials>) -> Pledge<'_, Result<(), SessionError>> {
+        Box::pin(async { Self::sign_in(self, credentials).await.map(drop) })
+    }
+
+    fn answer(&self, code: OneTimeCode) -> Pledge<'_, Result<(), SessionError>> {
+        Box::pin(async { Self::answer(self, code).await.map(drop) })
+    }
+
+    fn send_code(&self, by: Option<FactorKind>) -> Pledge<'_, Result<(), SessionError>> {
+        Box::pin(async move { Self::send_code(self, by).await.map(drop) })
+    }
+
+    fn sign_out(&self) -> Pledge<'_, Result<(), SessionError>> {
+        Box::pin(Self::sign_out(self))
+    }
+}
+
+impl From<Status> for Phase {
+    fn from(status: Status) -> Self {
+        match status {
+            Status::SignedOut => Self::SignedOut,
+            Status::Opening => Self::Opening,
+            Status::AwaitingCode(challenge) => Self::AwaitingCode(challenge.into()),
+            Status::Active(lease) => Self::SignedIn { expires_at: lease.expires_at() },
+            Status::Failed(error) => Self::Failed(error),
+        }
+    }
+}
+
+impl From<Challenge> for Pending {
+    fn from(challenge: Challenge) -> Self {
+        let delivered = matches!(challenge.method.kind, FactorKind::Email | FactorKind::Other);
+        Self {
+            method: challenge.method.kind,
+            offered: challenge.offered.into_iter().map(|method| (method.kind, method.label)).collect(),
+            masked_target: challenge.sent.and_then(|sent| sent.masked_target),
+            expires_at: challenge.expires_at,
+            resend_at: delivered.then_some(challenge.resend_at),
+        }
+    }
+}

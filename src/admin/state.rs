@@ -1,0 +1,165 @@
+//! What the admin API holds: the identities, and what it was told at the start.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
+
+use tokio::sync::{Semaphore, watch};
+
+use super::events::MAX_SUBSCRIBERS;
+use super::metrics::Metric;
+use super::report::{
+    AccountReport, ChallengeReport, ChannelReport, ErrorReport, IdentityReport, State, StatusReport, masked,
+    seconds_left, timestamp,
+};
+use super::sign_in::{Phase, SignIn};
+use crate::clock::SharedClock;
+use crate::identity::IdentityName;
+use crate::session::Credentials;
+
+/// Everything the endpoints answer from. Cheap to clone.
+#[derive(Clone)]
+pub struct AdminState(pub(super) Arc<Inner>);
+
+pub(super) struct Inner {
+    pub(super) identities: Vec<Identity>,
+    pub(super) clock: SharedClock,
+    started_at: SystemTime,
+    version: &'static str,
+    listen: Vec<String>,
+    pub(super) metrics: Box<dyn Fn() -> Vec<Metric> + Send + Sync>,
+    pub(super) shutdown: Box<dyn Fn() + Send + Sync>,
+    pub(super) subscribers: Arc<Semaphore>,
+    /// Ends the event streams, which would outlast every drain.
+    pub(super) closing: watch::Sender<bool>,
+}
+
+/// One identity: its name, its session, and what is configured to sign it in with.
+#[derive(Debug)]
+pub struct Identity {
+    pub(super) name: IdentityName,
+    pub(super) session: Arc<dyn SignIn>,
+    pub(super) configured: Option<Credentials>,
+    since: Mutex<Option<(State, SystemTime)>>,
+}
+
+impl AdminState {
+    /// What the API answers from; `shutdown` begins the proxy's drain and returns at once.
+    pub fn new(
+        identities: Vec<Identity>,
+        clock: SharedClock,
+        version: &'static str,
+        listen: Vec<String>,
+        metrics: impl Fn() -> Vec<Metric> + Send + Sync + 'static,
+        shutdown: impl Fn() + Send + Sync + 'static,
+    ) -> Self {
+        let started_at = clock.wall();
+        Self(Arc::new(Inner {
+            identities,
+            clock,
+            started_at,
+            version,
+            listen,
+            metrics: Box::new(metrics),
+            shutdown: Box::new(shutdown),
+            subscribers: Arc::new(Semaphore::new(MAX_SUBSCRIBERS)),
+            closing: watch::Sender::new(false),
+        }))
+    }
+
+    /// Where everything stands now.
+    pub fn report(&self) -> StatusReport {
+        let now = self.0.clock.wall();
+        let identities: Vec<_> = self.0.identities.iter().map(|identity| identity.report(now)).collect();
+        StatusReport {
+            version: self.0.version.to_owned(),
+            pid: std::process::id(),
+            started_at: timestamp(self.0.started_at),
+            uptime: seconds_left(now, self.0.started_at),
+            listen: self.0.listen.clone(),
+            ready: identities.iter().all(|identity| identity.ready),
+            identities,
+        }
+    }
+}
+
+impl fmt::Debug for AdminState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AdminState").field("identities", &self.0.identities).finish_non_exhaustive()
+    }
+}
+
+impl Identity {
+    /// An identity and what its configuration signs in with, if anything.
+    pub fn new(name: IdentityName, session: Arc<dyn SignIn>, configured: Option<Credentials>) -> Self {
+        Self { name, session, configured, since: Mutex::new(None) }
+    }
+
+    /// Where it stands at `now`.
+    pub(super) fn report(&self, now: SystemTime) -> IdentityReport {
+        let standing = self.session.standing();
+        let account = self.account();
+        let mut report = IdentityReport {
+            identity: self.name.to_string(),
+            state: State::of(&standing.phase),
+            since: String::new(),
+            // A first login that needs no person happens with the first request: ready before it.
+            ready: false,
+            expires_at: None,
+            expires_in: None,
+            refresh_in: None,
+            challenge: None,
+            channel: standing.channel.map(|channel| ChannelReport::new(channel, now)),
+            error: None,
+            account,
+        };
+        match standing.phase {
+            Phase::SignedIn { expires_at } => {
+                report.ready = true;
+                report.expires_at = Some(timestamp(expires_at));
+                report.expires_in = Some(seconds_left(expires_at, now));
+                report.refresh_in = standing.refresh_at.map(|at| seconds_left(at, now));
+            }
+            Phase::SignedOut | Phase::Opening => report.ready = report.account.password,
+            Phase::AwaitingCode(pending) => report.challenge = Some(ChallengeReport::new(&pending, now)),
+            Phase::Failed(error) => report.error = Some(ErrorReport::from(&error)),
+        }
+        report.since = timestamp(self.since(report.state, now));
+        report
+    }
+
+    /// When the state was first seen to be this one; the watcher looks after every change.
+    fn since(&self, state: State, now: SystemTime) -> SystemTime {
+        let mut since = self.since.lock().unwrap_or_else(PoisonError::into_inner);
+        match *since {
+            Some((seen, at)) if seen == state => at,
+            Some(_) | None => {
+                *since = Some((state, now));
+                now
+            }
+        }
+    }
+
+    fn account(&self) -> AccountReport {
+        match &self.configured {
+            Some(login) => AccountReport {
+                email: Some(masked(&login.email)),
+                password: login.password.is_some(),
+                otp_secret: login.otp_secret.is_some(),
+            },
+            None => AccountReport::default(),
+        }
+    }
+}
+
+impl State {
+    fn of(phase: &Phase) -> Self {
+        match phase {
+            Phase::SignedOut => Self::SignedOut,
+            Phase::Opening => Self::Opening,
+            Phase::AwaitingCode(_) => Self::AwaitingCode,
+            Phase::SignedIn { expires_at: _ } => Self::SignedIn,
+            Phase::Failed(_) => Self::Failed,
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! The environment as a parameter: read once by `main`, looked up by whoever is handed it.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
+
+/// The environment's variables, and which of the standard streams are a terminal.
+#[derive(Clone, Default)]
+pub struct Environment {
+    variables: BTreeMap<OsString, OsString>,
+    /// Whether somebody can type.
+    pub stdin_is_terminal: bool,
+    /// Whether the data is read by a person.
+    pub stdout_is_terminal: bool,
+    /// Whether the talk is read by a person.
+    pub stderr_is_terminal: bool,
+}
+
+impl Environment {
+    /// The variables, and no terminal.
+    pub fn new(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
+        Self { variables: variables.into_iter().collect(), ..Self::default() }
+    }
+
+    /// The variable's value, if it is set and not empty.
+    pub fn var_os(&self, name: &str) -> Option<&OsStr> {
+        self.variables.get(OsStr::new(name)).map(OsString::as_os_str).filter(|value| !value.is_empty())
+    }
+
+    /// The same where it is text.
+    pub fn var(&self, name: &str) -> Option<&str> {
+        self.var_os(name).and_then(OsStr::to_str)
+    }
+
+    /// All variables whose names begin so.
+    pub fn with_prefix<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = (&'a str, &'a OsStr)> {
+        self.variables
+            .iter()
+            .filter_map(|(name, value)| Some((name.to_str()?, value.as_os_str())))
+            .filter(move |(name, _)| name.starts_with(prefix))
+    }
+
+    /// An absolute directory from a variable; the XDG specification has relative ones ignored.
+    pub fn directory(&self, name: &str) -> Option<PathBuf> {
+        self.var_os(name).map(PathBuf::from).filter(|path| path.is_absolute())
+    }
+
+    /// `$XDG_CONFIG_HOME`, or `~/.config`.
+    pub fn config_home(&self) -> Option<PathBuf> {
+        self.directory("XDG_CONFIG_HOME").or_else(|| Some(self.directory("HOME")?.join(".config")))
+    }
+
+    /// `$XDG_STATE_HOME`, or `~/.local/state`.
+    pub fn state_home(&self) -> Option<PathBuf> {
+        self.directory("XDG_STATE_HOME").or_else(|| Some(self.directory("HOME")?.join(".local/state")))
+    }
+
+    /// Where the admin socket is unless something else is said: `$XDG_RUNTIME_DIR/portunus/admin.sock`, and
+    /// without that directory `portunus/run/admin.sock` in the state home. Never under `/tmp`.
+    pub fn default_socket(&self) -> Option<PathBuf> {
+        let runtime = self.directory("XDG_RUNTIME_DIR").map(|dir| dir.join("portunus"));
+        let dir = runtime.or_else(|| Some(self.state_home()?.join("portunus/run")))?;
+        Some(dir.join("admin.sock"))
+    }
+}
+
+impl std::fmt::Debug for Environment {
+    /// Names only: values may be secrets.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_set().entries(self.variables.keys()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn environment(variables: &[(&str, &str)]) -> Environment {
+        Environment::new(variables.iter().map(|(name, value)| (name.into(), value.into())))
+    }
+
+    #[test]
+    fn the_socket_is_in_the_runtime_directory_or_in_the_state_home() {
+        let socket = |variables: &[_]| environment(variables).default_socket();
+        assert_eq!(
+            socket(&[("XDG_RUNTIME_DIR", "/run/user/1000"), ("HOME", "/home/a")]),
+            Some("/run/user/1000/portunus/admin.sock".into())
+        );
+        assert_eq!(
+            socket(&[("XDG_RUNTIME_DIR", "relative"), ("HOME", "/home/a")]),
+            Some("/home/a/.local/state/portunus/run/admin.sock".into())
+        );
+        assert_eq!(socket(&[]), None);
+    }
+
+    #[test]
+    fn an_empty_variable_counts_as_unset_and_debug_hides_values() {
+        let environment = environment(&[("A", ""), ("PORTUNUS_PASSWORD", "CNRY-7")]);
+        assert_eq!(environment.var("A"), None);
+        assert!(!format!("{environment:?}").contains("CNRY-7"));
+        assert_eq!(environment.with_prefix("PORTUNUS_").count(), 1);
+    }
+}

@@ -1,0 +1,113 @@
+//! `[login]`: what signs in.
+
+use std::time::Duration;
+
+use crate::config::document::Written;
+use crate::config::layers::Section;
+use crate::config::problem::Problem;
+use crate::config::reader::Reader;
+use crate::config::secret_source::{SecretError, SecretSource, Surroundings};
+use crate::config::setting::{Fallback, Kind, Setting, count, ms, section, span, words};
+use crate::config::values::{FromWritten, Words as _};
+use crate::secret::{OtpSecret, Password};
+use crate::session::{Credentials, MfaChoice};
+
+section! {
+    /// What signs in. What is left out is asked of a person.
+    pub struct Login in "login" {
+        "The account."
+            email: Option<Email> = Fallback::Nothing(r#""you@example.com""#), Kind::Text("an e-mail address");
+        "Its password."
+            password: Option<SecretSource> = Fallback::Nothing(r#"{ command = ["pass", "portal"] }"#), Kind::Secret;
+        "The second factor. auto takes otp where otp_secret is set, else the first one that a person can answer."
+            mfa: MfaChoice = Fallback::Is(r#""auto""#), Kind::Choice(MfaChoice::WORDS);
+        "The Base32 seed of the authenticator app, so that no person is needed."
+            otp_secret: Option<SecretSource> = Fallback::Nothing(r#"{ file = "~/.config/portunus/otp" }"#), Kind::Secret;
+        "Whether a login that a client completes through the proxy becomes the proxy's own."
+            adopt: bool = Fallback::Is("false"), Kind::Switch;
+        "Logins without a person, in one attempt_window, whose outcome stays unknown because the answer is lost. One \
+         that the portal refuses is never repeated without a person."
+            automatic_attempts: u32 = Fallback::Is("3"), count(1, 10);
+        "A person's refused passwords or codes in one attempt_window. More may lock the account."
+            person_attempts: u32 = Fallback::Is("3"), count(1, 10);
+        "The window of both."
+            attempt_window: Duration = Fallback::Is(r#""1h""#), span(ms(1_000), Duration::from_secs(86_400));
+        "How often a login begins again after a wrong code."
+            code_retries: u32 = Fallback::Is("1"), count(0, 5);
+    }
+}
+
+impl Login {
+    pub(in crate::config) fn read(section: &mut Section<'_, '_>) -> Option<Self> {
+        let login = Self::fields(section)?;
+        for (key, is_set) in
+            [("password", login.password.is_some()), ("otp_secret", login.otp_secret.is_some())]
+        {
+            if is_set && login.email.is_none() {
+                let place = section.place_of(key, Self::SETTINGS);
+                section.reader.report(Problem::new(&place, format!("'{key}' is set, but 'email' is not")));
+            }
+        }
+        Some(login)
+    }
+
+    /// Whether the proxy can sign in without a person, as far as the configuration can tell.
+    pub fn needs_no_person(&self) -> bool {
+        let has =
+            |source: &Option<SecretSource>| source.as_ref().is_some_and(|source| !source.needs_a_person());
+        self.email.is_some() && has(&self.password)
+    }
+
+    /// What signs in, fetched from its sources; `None` without an account. A secret that a person has to type
+    /// is left out here, since the session asks for what is missing.
+    ///
+    /// # Errors
+    /// Why a secret cannot be had.
+    pub async fn credentials(&self, from: &Surroundings<'_>) -> Result<Option<Credentials>, SecretError> {
+        let Some(Email(email)) = &self.email else { return Ok(None) };
+        let password = match self.password.as_ref().filter(|source| !source.needs_a_person()) {
+            Some(source) => Some(source.resolve("login.password", Password::new, from).await?),
+            None => None,
+        };
+        let otp_secret = match self.otp_secret.as_ref().filter(|source| !source.needs_a_person()) {
+            Some(source) => Some(source.resolve("login.otp_secret", OtpSecret::new, from).await?),
+            None => None,
+        };
+        Ok(Some(Credentials { email: email.clone(), password, otp_secret, mfa: self.mfa }))
+    }
+}
+
+words!(MfaChoice {
+    "auto" => Self::Auto,
+    "otp" => Self::Otp,
+    "email" => Self::Email,
+    "backup-code" => Self::BackupCode,
+});
+
+/// The account: at most 255 characters (PROTOCOL section 6.1).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Email(String);
+
+impl Email {
+    /// As it is sent.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromWritten for Email {
+    fn from_written(written: &Written, setting: &Setting, reader: &mut Reader<'_>) -> Option<Self> {
+        let text = String::from_written(written, setting, reader)?;
+        let parts = text.split_once('@');
+        let is_one = parts.is_some_and(|(local, domain)| !local.is_empty() && !domain.is_empty());
+        let problem = if text.chars().count() > 255 {
+            "has more than 255 characters"
+        } else if !is_one || text.contains(|c: char| c.is_control() || c.is_whitespace()) {
+            "is no e-mail address"
+        } else {
+            return Some(Self(text));
+        };
+        reader.report(Problem::new(&written.place, format!("'{}' {problem}", setting.key)));
+        None
+    }
+}
