@@ -19,7 +19,7 @@ pub(super) struct LastKey(Mutex<Option<Fingerprint>>);
 
 impl LastKey {
     /// Remembers the key; gives the one before it, if that was another.
-    fn replace(&self, served: Fingerprint) -> Option<Fingerprint> {
+    pub(super) fn replace(&self, served: Fingerprint) -> Option<Fingerprint> {
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         last.replace(served).filter(|before| *before != served)
     }

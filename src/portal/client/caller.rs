@@ -19,7 +19,7 @@ use crate::session::{CodeSent, Initiated, Method, PortalError, PortalErrorKind a
 
 /// Makes the calls of one identity.
 pub(super) struct Caller<D> {
-    door: D,
+    pub(super) door: D,
     pub(super) dialect: Dialect,
     pub(super) settings: Settings,
     pub(super) wall: Arc<dyn Fn() -> SystemTime + Send + Sync>,
@@ -48,11 +48,6 @@ impl<D: Door> Caller<D> {
             is_envelope,
             learnt: AtomicU8::new(0),
         }
-    }
-
-    #[cfg(test)]
-    pub(super) fn door(&self) -> &D {
-        &self.door
     }
 
     /// Whether a call is sealed: by the dialect, or because the portal said that it must be.

@@ -16,6 +16,8 @@ mod seal;
 mod settings;
 
 #[cfg(test)]
+mod against_sim;
+#[cfg(test)]
 mod tests;
 
 use std::fmt;

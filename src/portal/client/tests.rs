@@ -110,8 +110,8 @@ fn caller(preset: Preset, lines: impl IntoIterator<Item = Line>) -> Caller<Scrip
 
 impl Caller<Script> {
     fn sent(&self) -> Vec<Sent> {
-        assert!(self.door().lines.lock().unwrap().is_empty(), "the script has lines left");
-        self.door().sent.lock().unwrap().clone()
+        assert!(self.door.lines.lock().unwrap().is_empty(), "the script has lines left");
+        self.door.sent.lock().unwrap().clone()
     }
 }
 

@@ -113,9 +113,10 @@ mod tests {
             "expiresIn": 300,
             "accountStatus": null
         }));
-        let initiated = initiated(&answer, MethodForm::Integer, None).unwrap();
+        let initiated = initiated(&answer, MethodForm::Integer, Some(Skew(3))).unwrap();
         assert_eq!(initiated.login.expose(), "login-1");
         assert_eq!(initiated.expires_in, Duration::from_secs(300));
+        assert_eq!(initiated.skew, Some(Skew(3)));
         assert_eq!(initiated.methods[0].label.as_deref(), Some("Email"));
         assert_eq!(
             initiated.methods.iter().map(|m| m.wire.clone()).collect::<Vec<_>>(),
