@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -61,6 +62,7 @@ where
     let body: LoginBody = body.json().await?;
     let identity = state.identity(body.identity.as_deref())?;
     let credentials = body.credentials(identity)?;
+    identity.left.store(false, Ordering::Relaxed);
     match identity.session.sign_in(credentials).await {
         Ok(()) => Ok(json(StatusCode::OK, &identity.report(state.0.clock.wall()))),
         // Not an error to who asked for a login: it is half done.
@@ -99,6 +101,8 @@ where
 {
     let body: LogoutBody = body.json().await?;
     let identity = state.identity(body.identity.as_deref())?;
+    // Whatever the portal says to it: here it is over.
+    identity.left.store(true, Ordering::Relaxed);
     identity.session.sign_out().await.map_err(|error| Explained::from(&error))?;
     Ok(json(StatusCode::OK, &identity.report(state.0.clock.wall())))
 }
@@ -119,6 +123,9 @@ fn ready(state: &AdminState) -> Result<Response<Body>, Refusal> {
     let mut problem = match (&missing.error, missing.state) {
         (Some(error), _) => Problem::new(error.code, error.text.clone()),
         (None, State::AwaitingCode) => Problem::new(Cause::MfaRequired, "the login waits for a code"),
+        (None, State::SignedOut) if missing.account.password => {
+            Problem::new(Cause::SignedOut, "signed out by a person, and stays so until asked")
+        }
         (None, State::SignedOut | State::Opening | State::SignedIn | State::Failed) => {
             Problem::new(Cause::SignInRequired, "nobody is signed in, and no password is configured")
         }

@@ -86,7 +86,7 @@ mod tests {
         let problem = serde_json::to_value(Problem::from(&error)).unwrap();
         assert_eq!(problem["type"], "urn:portunus:problem:sign-in-rate-limited");
         assert_eq!(problem["title"], "sign in rate limited");
-        assert_eq!(problem["detail"], "the portal limits the proxy's own calls");
+        assert_eq!(problem["detail"], error.to_string());
         assert_eq!(problem["status"], 429);
         assert_eq!(problem["who"], "portal");
         assert_eq!(problem["retry_after"], 2);

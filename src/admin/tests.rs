@@ -323,6 +323,13 @@ async fn readiness_follows_the_login_and_says_what_is_missing() {
     assert_eq!(problem["detail"], "identity default: the account waits for an administrator's approval");
     assert_eq!(ready.ask(Method::GET, "/v1/healthz", "").await.status(), StatusCode::OK);
 
+    ready.post("/v1/logout", json!({})).await;
+    let (status, problem) = ready.get("/v1/readyz").await;
+    assert_eq!((status, &problem["code"]), (StatusCode::SERVICE_UNAVAILABLE, &json!("signed-out")));
+    ready.post("/v1/login", json!({})).await;
+    ready.session.put(Phase::SignedOut);
+    assert_eq!(ready.ask(Method::GET, "/v1/readyz", "").await.status(), StatusCode::OK, "asked to again");
+
     let (status, problem) = desk(&Script::default()).get("/v1/readyz").await;
     assert_eq!((status, &problem["code"]), (StatusCode::SERVICE_UNAVAILABLE, &json!("sign-in-required")));
 }
