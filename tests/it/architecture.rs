@@ -19,7 +19,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("route", &["guard", "identity"]),
     ("channel", &["secret"]),
     ("session", &["channel", "secret", "clock", "identity"]),
-    ("upstream", &["route", "channel", "session", "secret"]),
+    ("upstream", &["route", "channel", "session", "secret", "clock"]),
     ("portal", &["session", "channel", "upstream", "secret"]),
     ("response", &["listener", "guard", "route", "channel", "session", "upstream", "portal"]),
     (
@@ -43,8 +43,17 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     (
         "config",
         &[
-            "listener", "guard", "route", "channel", "session", "upstream", "portal", "response", "secret",
+            "listener",
+            "guard",
+            "route",
+            "channel",
+            "session",
+            "upstream",
+            "portal",
+            "response",
+            "secret",
             "identity",
+            "telemetry",
         ],
     ),
 ];

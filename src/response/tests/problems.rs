@@ -115,7 +115,7 @@ async fn every_error() -> Vec<ProxyError> {
     let mut errors = vec![
         ProxyError::Refused(refused()),
         ProxyError::BodyTooLarge { limit: 8 },
-        ProxyError::ClientBodyBroken(hyper_error().await),
+        ProxyError::ClientBodyBroken(Box::new(hyper_error().await)),
         ProxyError::ClientBodyStalled,
         ProxyError::Draining,
         ProxyError::Overloaded,
