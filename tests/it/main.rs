@@ -1,5 +1,9 @@
 //! Everything that needs more than one room: real sockets, real TLS, the simulator as the portal.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on stops here")]
+#![expect(unreachable_pub, reason = "one binary, whose modules lend each other what they have")]
+
+mod world;
 
 mod architecture;
 mod crypto_python;
+mod journey;
