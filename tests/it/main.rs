@@ -6,4 +6,5 @@ mod world;
 
 mod architecture;
 mod crypto_python;
+mod dialects;
 mod journey;
