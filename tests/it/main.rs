@@ -5,6 +5,10 @@
 mod world;
 
 mod architecture;
+mod channel_loss;
 mod crypto_python;
 mod dialects;
 mod journey;
+mod login;
+mod person;
+mod refresh;
