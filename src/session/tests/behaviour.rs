@@ -239,7 +239,7 @@ async fn as_many_wait_as_may_and_the_next_is_told_that_the_queue_is_full() {
 
 #[tokio::test]
 async fn a_caller_waits_as_long_as_it_may_and_no_longer() {
-    let world = World::new();
+    let world = World::with(|settings, _| settings.wait_timeout = Duration::from_secs(30));
     world.portal.hold(Op::Initiate);
     let caller = tokio::spawn({
         let session = world.session.clone();

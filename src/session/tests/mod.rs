@@ -35,8 +35,10 @@ impl World {
 
     fn with(arrange: impl FnOnce(&mut Settings, &FakePortal)) -> Self {
         let (portal, clock) = (FakePortal::default(), ManualClock::at(SystemTime::UNIX_EPOCH + START));
-        let mut settings =
-            Settings { credentials: Some(by_seed()), refresh_jitter: 0.0, ..Settings::default() };
+        // Longer than a login can wait for its next TOTP step.
+        let wait_timeout = Duration::from_secs(60);
+        let credentials = Some(by_seed());
+        let mut settings = Settings { credentials, wait_timeout, refresh_jitter: 0.0, ..Settings::default() };
         arrange(&mut settings, &portal);
         Self::start(portal, clock, settings, Arc::new(MemoryStore::new()))
     }
