@@ -8,6 +8,7 @@ mod architecture;
 mod channel_loss;
 mod crypto_python;
 mod dialects;
+mod hints;
 mod journey;
 mod login;
 mod person;
