@@ -97,14 +97,7 @@ impl Proxy {
         if in_the_clear && !may_be_clear {
             return Err(ProxyError::SealedRouteAnsweredPlain);
         }
-        self.house.settings.adopted.notice(
-            &self.house.session,
-            method,
-            path,
-            &reading,
-            &body,
-            lease.as_deref(),
-        );
+        self.notice(method, path, &reading, &body, lease.as_deref()).await;
         Ok(if was_sealed {
             self.house.responder.opened(parts, body, caller)
         } else {
