@@ -22,7 +22,7 @@ use crate::listener::{Handler, Peer};
 use crate::portal::Reading;
 use crate::response::{Body, Caller, ProxyError};
 use crate::route::{Bearer, Protection, Route};
-use crate::session::Lease;
+use crate::session::{Lease, SessionError};
 use crate::telemetry::{Count, Counters};
 use crate::upstream::Upstream;
 
@@ -105,6 +105,17 @@ impl Proxy {
                 Some(lease) => Ok(Some(lease)),
                 None => Ok(Some(Box::pin(self.house.session.lease()).await?)),
             },
+        }
+    }
+
+    /// A lease newer than the one refused; none where so many complaints came that this one is not followed. Then
+    /// the 401 is an endpoint's own, and the caller's.
+    async fn newer(&self, refused: &Lease) -> Result<Option<Arc<Lease>>, ProxyError> {
+        let session = &self.house.session;
+        match session.replace(refused).await {
+            Ok(newer) => Ok(Some(newer)),
+            Err(SessionError::TooManyComplaints { .. }) => Ok(None),
+            Err(error) => Err(error.into()),
         }
     }
 

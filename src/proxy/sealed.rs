@@ -41,8 +41,11 @@ impl Proxy {
                     Verdict::BearerRefused if new_bearer && lease.is_some() => {
                         new_bearer = false;
                         let newer = match lease.as_deref() {
-                            Some(refused) => session.replace(refused).await?,
-                            None => session.lease().await?,
+                            Some(refused) => self.newer(refused).await?,
+                            None => None,
+                        };
+                        let Some(newer) = newer else {
+                            return self.conclude(answer, &method, &path, &open, lease, caller).await;
                         };
                         self.counters.add(Count::ReplayedBearer);
                         outgoing.set_bearer(newer.bearer());

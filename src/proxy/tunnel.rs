@@ -28,8 +28,8 @@ impl Proxy {
         let mut reply = self.upstream.send(handshake(lease.as_deref(), parts.clone())).await?;
         if reply.status() == StatusCode::UNAUTHORIZED
             && let Some(refused) = lease.take()
+            && let Some(newer) = self.newer(&refused).await?
         {
-            let newer = self.house.session.replace(&refused).await?;
             self.counters.add(Count::ReplayedBearer);
             reply = self.upstream.send(handshake(Some(&newer), parts)).await?;
         }

@@ -32,7 +32,9 @@ impl ProxyError {
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Session(
-                SessionError::RateLimited { retry_after } | SessionError::Portal { retry_after, .. },
+                SessionError::RateLimited { retry_after }
+                | SessionError::TooManyComplaints { retry_after }
+                | SessionError::Portal { retry_after, .. },
             ) => Some(*retry_after),
             // A person has to act first.
             Self::Session(SessionError::CodeRequired { .. }) => Some(Duration::from_secs(5)),
@@ -83,7 +85,7 @@ fn of_session(e: &SessionError) -> Row {
         SessionError::AccountBlocked(_) => ACCOUNT_BLOCKED,
         SessionError::FingerprintMismatch => FINGERPRINT,
         SessionError::RiskChallenge => RISK_CHALLENGE,
-        SessionError::RateLimited { .. } => SIGN_IN_LIMITED,
+        SessionError::RateLimited { .. } | SessionError::TooManyComplaints { .. } => SIGN_IN_LIMITED,
         SessionError::Portal { .. } => SIGN_IN_FAILED,
         SessionError::Channel(e) => of_channel(e),
         SessionError::WaitedTooLong => SIGN_IN_TIMEOUT,

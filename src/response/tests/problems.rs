@@ -94,6 +94,7 @@ fn session_errors() -> Vec<SessionError> {
         SessionError::FingerprintMismatch,
         SessionError::RiskChallenge,
         SessionError::RateLimited { retry_after },
+        SessionError::TooManyComplaints { retry_after },
         SessionError::Portal { source: Arc::new(portal), retry_after },
         SessionError::Portal { source: Arc::new(strange), retry_after },
         SessionError::NoChannel,
