@@ -165,12 +165,21 @@ async fn ruling_1_logins_of_unknown_outcome_have_a_budget() {
 
 #[tokio::test]
 async fn ruling_2_a_4000_to_our_own_initiate_renews_the_channel_and_begins_again() {
-    let world = World::start(simple()).await;
-    world.sim.next_on("login/initiate", Fault::Refuse { status: 400, code: "4000".into() });
+    let refuse = Fault::Refuse { status: 400, code: "4000".into() };
+    let world = World::start(simple().set("session.fresh_channel", "\"0ms\"")).await;
+    world.sim.next_on("login/initiate", refuse.clone());
     eventually_200(&world).await;
     let counters = world.sim.counters();
     assert_eq!((arrived(&world, "login/initiate"), counters.logins), (2, 1));
     assert_eq!(counters.session, 2, "on a new channel");
+    assert!(world.stop().await);
+
+    // On a channel made just now it is about the request: the same one would be refused for ever.
+    let world = World::start(simple()).await;
+    world.sim.next_on("login/initiate", refuse);
+    world.profile().await.problem(503, "sign-in-failed");
+    world.profile().await.problem(503, "sign-in-failed");
+    assert_eq!(arrived(&world, "login/initiate"), 1);
     assert!(world.stop().await);
 }
 

@@ -9,8 +9,9 @@ use crate::world::{World, WorldOptions, until};
 
 const MAIL: &str = "mail@example.com";
 
+/// An account whose code is mailed as soon as somebody asks for anything.
 fn by_mail() -> WorldOptions {
-    WorldOptions::default().account(MAIL)
+    WorldOptions::default().account(MAIL).set("login.mfa", "\"email\"")
 }
 
 /// The newest code in the inbox.
@@ -57,6 +58,18 @@ async fn a_code_by_mail_is_asked_for_once_and_entered_over_the_admin_socket() {
     assert_eq!(world.profile().await.expect(200).json()["data"]["accountEmail"], MAIL);
     let counters = world.sim.counters();
     assert_eq!((counters.initiate, counters.mfa_send, counters.complete), (1, 1, 1));
+    assert!(world.stop().await);
+}
+
+#[tokio::test]
+async fn no_mail_is_sent_without_a_person_unless_the_configuration_says_so() {
+    let world = World::start(WorldOptions::default().account(MAIL)).await;
+    world.profile().await.problem(503, "mfa-required");
+    assert_eq!(identity(&world).await.state, State::AwaitingCode);
+    assert_eq!(world.sim.inbox(MAIL).len(), 0, "a restart loop would send one each time");
+    world.admin().resend(None, None).await.unwrap();
+    answer_with_the_mailed_code(&world).await;
+    world.profile().await.expect(200);
     assert!(world.stop().await);
 }
 
