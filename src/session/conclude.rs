@@ -129,7 +129,8 @@ pub(super) fn verdict_on(kind: &PortalErrorKind) -> Verdict {
 pub(super) fn verdict_on_complete<T>(completed: &Result<T, PortalError>) -> Verdict {
     match completed {
         Err(PortalError {
-            kind: PortalErrorKind::OutcomeUnknown(_) | PortalErrorKind::NotUnderstood(_), ..
+            kind: PortalErrorKind::OutcomeUnknown(_) | PortalErrorKind::NotUnderstood(_),
+            ..
         }) => Verdict::Counted,
         Ok(_) | Err(_) => Verdict::Free,
     }

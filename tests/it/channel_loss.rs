@@ -172,10 +172,9 @@ async fn ruling_1_a_plain_get_whose_answer_is_lost_is_asked_once_more_and_a_post
 
 #[tokio::test]
 async fn invalid_payload_to_a_plain_request_is_sealed_sent_again_once_and_remembered() {
-    let untold = WorldOptions::default().sim(|sim| sim.dialect.sealed_paths.push("transfer".into())).set(
-        "dialect.sealed_paths",
-        r#"["{login}/*", "{password}/change"]"#,
-    );
+    let untold = WorldOptions::default()
+        .sim(|sim| sim.dialect.sealed_paths.push("transfer".into()))
+        .set("dialect.sealed_paths", r#"["{login}/*", "{password}/change"]"#);
     let world = World::start(untold).await;
     let answer = transfer(&world, "request-one").await.expect(200).json();
     assert_eq!(answer["data"]["sealed"], true);
@@ -210,7 +209,8 @@ async fn a_key_that_rotates_between_its_fetch_and_its_use_is_fetched_again() {
 
 #[tokio::test]
 async fn a_pinned_key_is_used_and_another_is_a_hard_explained_failure() {
-    let wrong = World::start(WorldOptions::default().set("portal.key_pin", format!("{:?}", "ab".repeat(32)))).await;
+    let wrong =
+        World::start(WorldOptions::default().set("portal.key_pin", format!("{:?}", "ab".repeat(32)))).await;
     let problem = wrong.change_password().await.problem(502, "portal-key-not-pinned");
     assert!(problem["hint"].as_str().unwrap().contains("pin"));
     assert_eq!(wrong.sim.counters().session, 0);
@@ -247,8 +247,8 @@ async fn an_answer_in_the_clear_to_a_sealed_call_is_not_believed() {
 #[tokio::test]
 async fn a_portal_that_serves_no_channel_fails_sealed_calls_and_leaves_plain_ones_alone() {
     // The account needs no login call to be sealed: the portal itself has no channel at all.
-    let options = WorldOptions::preset(Preset::Plain)
-        .route("path = \"/web/v1/tenant/transfer\"\nprotect = \"plain\"");
+    let options =
+        WorldOptions::preset(Preset::Plain).route("path = \"/web/v1/tenant/transfer\"\nprotect = \"plain\"");
     let world = World::start(options).await;
     world.profile().await.expect(200);
     transfer(&world, "request-one").await.expect(200);

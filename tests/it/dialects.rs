@@ -45,7 +45,8 @@ async fn main_job(options: WorldOptions, what: &str) {
     let counters = world.sim.counters();
     assert_eq!((counters.logins, counters.refreshed), (1, 1), "{what}");
     let sealed_refresh = dialect.channel && dialect.sealed_paths.iter().any(|path| path == "token/refresh");
-    let refresh = world.sim.wire_log().into_iter().rev().find(|entry| entry.path.ends_with("/refresh")).unwrap();
+    let refresh =
+        world.sim.wire_log().into_iter().rev().find(|entry| entry.path.ends_with("/refresh")).unwrap();
     assert_eq!(refresh.sealed, sealed_refresh, "{what}");
     assert_eq!(refresh.header("authorization"), None, "{what}: a refresh carries no bearer");
     assert!(world.stop().await, "{what}");
@@ -62,7 +63,8 @@ async fn every_channel(preset: Preset) {
                         (dialect.envelope, dialect.aad) = (envelope, *aad);
                         (dialect.oaep_hash, dialect.mgf1_hash) = (*oaep, *mgf1);
                     });
-                    main_job(options, &format!("{preset} {envelope} aad={aad} oaep={oaep} mgf1={mgf1}")).await;
+                    main_job(options, &format!("{preset} {envelope} aad={aad} oaep={oaep} mgf1={mgf1}"))
+                        .await;
                 }
             }
         }
@@ -114,7 +116,8 @@ async fn raw_is_plain_json_under_the_session_header() {
 async fn errors_come_back_readable_whether_the_portal_seals_them_or_not() {
     for sealed_answers in [SealedAnswers::Always, SealedAnswers::ErrorsPlain, SealedAnswers::Never] {
         let world =
-            World::start(WorldOptions::default().sim(|sim| sim.dialect.sealed_answers = sealed_answers)).await;
+            World::start(WorldOptions::default().sim(|sim| sim.dialect.sealed_answers = sealed_answers))
+                .await;
         let wrong = serde_json::json!({ "currentPassword": "not the password", "newPassword": "irrelevant" });
         let answer = world.client.post_json(&world.auth("password/change"), &wrong).await.expect(400);
         assert_eq!(answer.json()["code"], "AUTH.CURRENT_PASSWORD_INCORRECT");
@@ -134,8 +137,11 @@ async fn a_path_prefix_goes_before_every_path() {
 #[tokio::test]
 async fn thirty_dialects_drawn_by_lot_do_the_main_job() {
     for seed in 0..30 {
-        tokio::time::timeout(Duration::from_secs(40), main_job(WorldOptions::random(seed), &format!("seed {seed}")))
-            .await
-            .unwrap_or_else(|_| panic!("seed {seed} took too long"));
+        tokio::time::timeout(
+            Duration::from_secs(40),
+            main_job(WorldOptions::random(seed), &format!("seed {seed}")),
+        )
+        .await
+        .unwrap_or_else(|_| panic!("seed {seed} took too long"));
     }
 }

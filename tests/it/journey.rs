@@ -55,7 +55,8 @@ fn seen(echo: &serde_json::Value, name: &str) -> Vec<String> {
 
 #[tokio::test]
 async fn each_header_of_ours_is_there_once_and_the_clients_copies_are_dropped_and_counted() {
-    let options = WorldOptions::default().set("upstream.extra_headers", r#"{ "CF-Connecting-IP" = "192.0.2.1" }"#);
+    let options =
+        WorldOptions::default().set("upstream.extra_headers", r#"{ "CF-Connecting-IP" = "192.0.2.1" }"#);
     let world = World::start(options).await;
     let forged = [
         ("x-portal-access-code", "FORGED"),
@@ -97,7 +98,8 @@ async fn the_client_hash_is_the_same_from_initiate_to_the_last_call() {
     world.change_password().await.expect(200);
     world.profile().await.expect(200);
     let log = world.sim.wire_log();
-    let hashes: std::collections::BTreeSet<_> = log.iter().map(|entry| entry.header("x-client-hash")).collect();
+    let hashes: std::collections::BTreeSet<_> =
+        log.iter().map(|entry| entry.header("x-client-hash")).collect();
     assert!(log.len() >= 6);
     assert_eq!(hashes.len(), 1, "{hashes:?}");
     assert!(hashes.first().unwrap().is_some_and(|hash| !hash.is_empty()));
@@ -117,7 +119,9 @@ async fn hop_by_hop_headers_end_at_the_proxy() {
         ("x-public", "2"),
     ];
     let echo = world.client.send(Method::GET, &world.path("echo"), &headers, "").await.expect(200).json();
-    for name in ["keep-alive", "x-private", "te", "proxy-connection", "proxy-authorization", "via", "forwarded"] {
+    for name in
+        ["keep-alive", "x-private", "te", "proxy-connection", "proxy-authorization", "via", "forwarded"]
+    {
         assert_eq!(seen(&echo, name), [""; 0], "{name}");
     }
     assert_eq!(seen(&echo, "x-public"), ["2"]);
@@ -129,7 +133,8 @@ async fn hop_by_hop_headers_end_at_the_proxy() {
 async fn a_request_id_is_kept_or_made_and_comes_back_with_the_answer() {
     let world = World::usual().await;
     let path = world.path("echo");
-    let answer = world.client.send(Method::GET, &path, &[("x-request-id", "order-4711")], "").await.expect(200);
+    let answer =
+        world.client.send(Method::GET, &path, &[("x-request-id", "order-4711")], "").await.expect(200);
     assert_eq!(seen(&answer.json(), "x-request-id"), ["order-4711"]);
     assert_eq!(answer.header("x-request-id"), Some("order-4711"));
 
@@ -177,7 +182,8 @@ async fn a_sealed_call_without_a_body_carries_a_sealed_object() {
         WorldOptions::default().sim(|sim| sim.dialect.sealed_paths.push("security/mfa/otp/setup".into())),
     )
     .await;
-    let setup = world.client.send(Method::POST, &world.path("security/mfa/otp/setup"), &[], "").await.expect(200);
+    let setup =
+        world.client.send(Method::POST, &world.path("security/mfa/otp/setup"), &[], "").await.expect(200);
     assert!(setup.json()["data"]["qrCodeUri"].as_str().unwrap().starts_with("otpauth://"));
     assert!(world.wire("otp/setup").pop().unwrap().sealed);
 

@@ -65,8 +65,7 @@ async fn a_pending_account_stops_the_login_and_is_said() {
 
 #[tokio::test]
 async fn a_blocked_account_stops_the_login_and_is_said() {
-    for email in
-        ["locked@example.com", "suspended@example.com", "rejected@example.com", "closed@example.com"]
+    for email in ["locked@example.com", "suspended@example.com", "rejected@example.com", "closed@example.com"]
     {
         let options = WorldOptions::default().account(email);
         let world = one_attempt_however_many_ask(options, "account-blocked").await;
@@ -77,8 +76,9 @@ async fn a_blocked_account_stops_the_login_and_is_said() {
 #[tokio::test]
 async fn ruling_6_a_blocker_that_comes_as_a_success_is_read_too() {
     for form in [portal_sim::BlockedForm::StatusName, portal_sim::BlockedForm::StatusObject] {
-        let options =
-            WorldOptions::default().account("suspended@example.com").sim(|sim| sim.dialect.blocked_form = form);
+        let options = WorldOptions::default()
+            .account("suspended@example.com")
+            .sim(|sim| sim.dialect.blocked_form = form);
         let world = one_attempt_however_many_ask(options, "account-blocked").await;
         assert!(world.stop().await);
     }

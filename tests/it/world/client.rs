@@ -140,4 +140,13 @@ impl Connection {
         self.sender.ready().await.unwrap();
         self.sender.send_request(request).await.unwrap()
     }
+
+    /// For requests that may fail: the status, if an answer came whole.
+    pub async fn try_send(&mut self, method: Method, path: &str) -> Result<StatusCode, hyper::Error> {
+        let request = Request::builder().method(method).uri(path).header("host", &self.host);
+        let response = self.sender.send_request(request.body(Full::default()).unwrap()).await?;
+        let status = response.status();
+        response.into_body().collect().await?;
+        Ok(status)
+    }
 }

@@ -7,8 +7,8 @@
 mod client;
 mod settings;
 
-pub use client::{Answer, Client};
-pub use settings::{WorldOptions, dialect_toml};
+pub use client::{Answer, Client, Connection};
+pub use settings::WorldOptions;
 
 use std::path::Path;
 use std::thread::JoinHandle;
@@ -101,18 +101,13 @@ impl World {
 }
 
 /// Starts a proxy for this portal, with its state in this directory.
-pub async fn start_proxy(
-    sim: &Sim,
-    options: &WorldOptions,
-    directory: &Path,
-) -> Result<Running, StartError> {
+pub async fn start_proxy(sim: &Sim, options: &WorldOptions, directory: &Path) -> Result<Running, StartError> {
     let (text, environment) = options.written(sim, directory);
     let environment: Environment =
         environment.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
     // The path serves for names only; nothing is read from it.
     let file = directory.join("world.toml");
-    let inputs =
-        Inputs { file: Some(&file), environment: &environment, flags: &[], unsafe_listen: false };
+    let inputs = Inputs { file: Some(&file), environment: &environment, flags: &[], unsafe_listen: false };
     let config = Config::from_text(&text, &inputs).unwrap_or_else(|problems| panic!("{problems}\n{text}"));
     app::start(&config, &environment, None, SystemClock::shared()).await
 }
@@ -152,10 +147,7 @@ impl Portal {
 /// # Panics
 /// At the deadline.
 #[track_caller]
-pub fn until<'a>(
-    what: &'a str,
-    holds: impl Fn() -> bool + 'a,
-) -> impl Future<Output = ()> + 'a {
+pub fn until<'a>(what: &'a str, holds: impl Fn() -> bool + 'a) -> impl Future<Output = ()> + 'a {
     let place = std::panic::Location::caller();
     async move {
         let deadline = tokio::time::Instant::now() + PATIENCE;

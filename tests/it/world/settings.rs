@@ -142,7 +142,7 @@ impl WorldOptions {
 }
 
 /// What `[dialect]` has to say for a portal that speaks like this, where `preset` does not say it already.
-pub fn dialect_toml(portal: &Dialect, preset: Preset) -> BTreeMap<&'static str, String> {
+fn dialect_toml(portal: &Dialect, preset: Preset) -> BTreeMap<&'static str, String> {
     let base = preset.dialect();
     let mut cells = BTreeMap::new();
     let mut cell = |key, differs: bool, value: String| {
