@@ -37,6 +37,7 @@ impl Search<'_> {
         }
         let (mut left, mut ways) = (initiates, std::mem::take(&mut self.open_ways).into_iter());
         let mut forms = vec![other_than(self.dialect.method_form)];
+        let mut is_open = ways.len() > 0;
         loop {
             let way = ways.next().or_else(|| self.way());
             let answer = self.initiate(account, way.as_ref()).await?;
@@ -47,11 +48,10 @@ impl Search<'_> {
                 Begun::NotRead(_) if left > 0 && ways.len() > 0 => continue,
                 Begun::NotRead(why) => return Ok(LoginEnd::NotRead(why)),
             };
-            if let Some(way) = &way
-                && self.session_headers.len() + ways.len() > 1
-            {
-                self.settle_way(Endpoint::Initiate, way, &answer);
+            if let Some(way) = way.filter(|_| is_open) {
+                self.settle_way(Endpoint::Initiate, &way, &answer);
             }
+            is_open = false;
             ways = Vec::new().into_iter();
             self.saw_success(&answer);
             match self.complete(account, &login).await? {
