@@ -108,11 +108,11 @@ impl Proxy {
         }
     }
 
-    /// A lease newer than the one refused; none where so many complaints came that this one is not followed. Then
-    /// the 401 is an endpoint's own, and the caller's.
-    async fn newer(&self, refused: &Lease) -> Result<Option<Arc<Lease>>, ProxyError> {
-        let session = &self.house.session;
-        match session.replace(refused).await {
+    /// A lease in place of a refused one. None where there was none, or where the session has heard too many
+    /// complaints: then the refusal is the endpoint's own answer.
+    async fn newer(&self, refused: Option<&Lease>) -> Result<Option<Arc<Lease>>, ProxyError> {
+        let Some(refused) = refused else { return Ok(None) };
+        match self.house.session.replace(refused).await {
             Ok(newer) => Ok(Some(newer)),
             Err(SessionError::TooManyComplaints { .. }) => Ok(None),
             Err(error) => Err(error.into()),

@@ -59,7 +59,7 @@ impl Proxy {
         match (reading.verdict(), lease, kept) {
             (Verdict::BearerRefused, Some(lease), kept) => {
                 // Also for a request that cannot be sent again: the next one shall find a good lease.
-                let newer = self.newer(&lease).await?;
+                let newer = self.newer(Some(&lease)).await?;
                 let (Some(newer), Some(mut outgoing)) = (newer, kept) else {
                     return Ok(self.house.responder.collected(parts, body, caller));
                 };

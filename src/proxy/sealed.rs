@@ -38,13 +38,9 @@ impl Proxy {
         loop {
             let stale = match self.exchange(&outgoing, &open).await {
                 Ok(answer) => match answer.reading.verdict() {
-                    Verdict::BearerRefused if new_bearer && lease.is_some() => {
+                    Verdict::BearerRefused if new_bearer => {
                         new_bearer = false;
-                        let newer = match lease.as_deref() {
-                            Some(refused) => self.newer(refused).await?,
-                            None => None,
-                        };
-                        let Some(newer) = newer else {
+                        let Some(newer) = self.newer(lease.as_deref()).await? else {
                             return self.conclude(answer, &method, &path, &open, lease, caller).await;
                         };
                         self.counters.add(Count::ReplayedBearer);

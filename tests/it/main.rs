@@ -7,6 +7,7 @@ mod world;
 mod architecture;
 mod channel_loss;
 mod crypto_python;
+mod detect;
 mod dialects;
 mod hints;
 mod journey;
