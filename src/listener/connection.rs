@@ -25,10 +25,10 @@ use super::{Handler, Limits, Peer, Settings};
 /// hyper keeps up to this many heads on the stack, and more or fewer on the heap, 5 % dearer.
 const HYPER_MAX_HEADERS: usize = 100;
 
-/// The beginning of the HTTP/2 preface (RFC 9113 section 3.4). `PRI` is nobody's method (section 11.6).
-const PREFACE: &[u8; 3] = b"PRI";
+/// The HTTP/2 preface (RFC 9113 section 3.4), whole: what only begins like it is HTTP/1, and malformed there.
+const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// How long a lone `P` or `PR` is left to become a word.
+/// How long a lone `P`, or half a preface, is left to become more.
 const HALF_A_WORD: Duration = Duration::from_millis(10);
 
 const REQUEST_TIMEOUT: &[u8] =
