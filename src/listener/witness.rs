@@ -264,7 +264,7 @@ mod tests {
         #[test]
         fn no_bytes_and_no_cut_make_a_difference_or_a_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300), cuts in 1usize..40) {
             let whole = faults(&bytes, bytes.len().max(1));
-            prop_assert_eq!(faults(&bytes, cuts).first(), whole.first());
+            prop_assert_eq!(faults(&bytes, cuts).first().copied(), whole.first().copied());
         }
     }
 }
