@@ -3,5 +3,8 @@
 
 mod architecture;
 mod crypto_python;
+mod documents;
+mod hints;
+mod http;
 mod http_cases;
 mod plain_world;

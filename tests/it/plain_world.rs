@@ -13,11 +13,11 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 
 /// How long anything may take before a test gives up on it.
-pub const PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A proxy to be started, section by section of its proxy.toml.
 #[derive(Debug)]
-pub struct Plain {
+pub(crate) struct Plain {
     sections: BTreeMap<&'static str, Vec<String>>,
     unsafe_listen: bool,
     environment: Vec<(String, String)>,
@@ -26,17 +26,18 @@ pub struct Plain {
 
 /// A proxy that runs.
 #[derive(Debug)]
-pub struct Started {
-    pub running: Running,
-    directory: TempDir,
+pub(crate) struct Started {
+    pub(crate) running: Running,
+    /// Removed with this.
+    _directory: TempDir,
 }
 
 impl Plain {
-    pub fn before(upstream: SocketAddr) -> Self {
+    pub(crate) fn before(upstream: SocketAddr) -> Self {
         Self::at(&format!("http://{upstream}"))
     }
 
-    pub fn at(url: &str) -> Self {
+    pub(crate) fn at(url: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let plain =
             Self { sections: BTreeMap::new(), unsafe_listen: false, environment: Vec::new(), directory };
@@ -51,28 +52,28 @@ impl Plain {
     }
 
     #[must_use]
-    pub fn with(mut self, section: &'static str, line: &str) -> Self {
+    pub(crate) fn with(mut self, section: &'static str, line: &str) -> Self {
         self.sections.entry(section).or_default().push(line.to_owned());
         self
     }
 
     #[must_use]
-    pub fn environment(mut self, name: &str, value: &str) -> Self {
+    pub(crate) fn environment(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.to_owned(), value.to_owned()));
         self
     }
 
     #[must_use]
-    pub fn unsafe_listen(mut self) -> Self {
+    pub(crate) fn unsafe_listen(mut self) -> Self {
         self.unsafe_listen = true;
         self
     }
 
-    pub fn path(&self, name: &str) -> std::path::PathBuf {
+    pub(crate) fn path(&self, name: &str) -> std::path::PathBuf {
         self.directory.path().join(name)
     }
 
-    pub async fn start(self) -> Started {
+    pub(crate) async fn start(self) -> Started {
         match self.try_start().await {
             Ok(started) => started,
             Err(why) => panic!("{why}"),
@@ -80,7 +81,7 @@ impl Plain {
     }
 
     /// The configuration's problems or the start's, as a person reads them.
-    pub async fn try_start(self) -> Result<Started, String> {
+    pub(crate) async fn try_start(self) -> Result<Started, String> {
         let mut text = String::new();
         for (section, lines) in &self.sections {
             text.push_str(&format!("[{section}]\n{}\n", lines.join("\n")));
@@ -101,46 +102,42 @@ impl Plain {
         let running = app::start(&config, &environment, None, SystemClock::shared())
             .await
             .map_err(|error: StartError| format!("{error} {}", error.hint().unwrap_or_default()))?;
-        Ok(Started { running, directory: self.directory })
+        Ok(Started { running, _directory: self.directory })
     }
 }
 
 impl Started {
-    pub fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.running.addresses()[0]
     }
 
-    pub fn path(&self, name: &str) -> std::path::PathBuf {
-        self.directory.path().join(name)
-    }
-
-    pub async fn connect(&self) -> Raw {
+    pub(crate) async fn connect(&self) -> Raw {
         Raw { stream: TcpStream::connect(self.address()).await.unwrap(), host: self.address().to_string() }
     }
 
     /// One request on a connection of its own, and everything that comes back until it closes.
-    pub async fn ask(&self, head: &str, body: &str) -> String {
+    pub(crate) async fn ask(&self, head: &str, body: &str) -> String {
         let mut raw = self.connect().await;
         raw.head(&format!("{head}\r\nConnection: close")).await;
         raw.send(body.as_bytes()).await;
         raw.rest().await
     }
 
-    pub async fn stop(self) -> bool {
+    pub(crate) async fn stop(self) -> bool {
         self.running.stop().await
     }
 }
 
 /// A connection as bytes.
 #[derive(Debug)]
-pub struct Raw {
-    pub stream: TcpStream,
+pub(crate) struct Raw {
+    pub(crate) stream: TcpStream,
     host: String,
 }
 
 impl Raw {
     /// A request line and fields without `Host`; the head's end is put behind it.
-    pub async fn head(&mut self, lines: &str) {
+    pub(crate) async fn head(&mut self, lines: &str) {
         let (first, rest) = lines.split_once("\r\n").unwrap_or((lines, ""));
         let rest = if rest.is_empty() { String::new() } else { format!("{rest}\r\n") };
         let head = format!("{first} HTTP/1.1\r\nHost: {}\r\n{rest}\r\n", self.host);
@@ -148,12 +145,12 @@ impl Raw {
     }
 
     /// What is not taken any more is no fault: the answer says why.
-    pub async fn send(&mut self, bytes: &[u8]) {
+    pub(crate) async fn send(&mut self, bytes: &[u8]) {
         let _ = self.stream.write_all(bytes).await;
     }
 
     /// Everything until the end of the stream.
-    pub async fn rest(&mut self) -> String {
+    pub(crate) async fn rest(&mut self) -> String {
         let mut bytes = Vec::new();
         let reading = self.stream.read_to_end(&mut bytes);
         match tokio::time::timeout(PATIENCE, reading).await {
@@ -163,13 +160,13 @@ impl Raw {
     }
 
     /// What comes, until it holds `text`.
-    pub async fn until(&mut self, text: &str) -> String {
+    pub(crate) async fn until(&mut self, text: &str) -> String {
         read_until(&mut self.stream, text).await
     }
 }
 
 /// What comes, until it holds `text`.
-pub async fn read_until(stream: &mut TcpStream, text: &str) -> String {
+pub(crate) async fn read_until(stream: &mut TcpStream, text: &str) -> String {
     let mut seen = String::new();
     let mut buffer = [0; 4096];
     while !seen.contains(text) {
@@ -184,13 +181,13 @@ pub async fn read_until(stream: &mut TcpStream, text: &str) -> String {
 
 /// An upstream played by the test, connection by connection.
 #[derive(Debug)]
-pub struct Stage {
-    pub address: SocketAddr,
+pub(crate) struct Stage {
+    pub(crate) address: SocketAddr,
     connections: mpsc::UnboundedReceiver<TcpStream>,
 }
 
 impl Stage {
-    pub async fn open() -> Self {
+    pub(crate) async fn open() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (sender, connections) = mpsc::unbounded_channel();
@@ -206,17 +203,17 @@ impl Stage {
     }
 
     /// The next connection that the proxy makes.
-    pub async fn next(&mut self) -> TcpStream {
+    pub(crate) async fn next(&mut self) -> TcpStream {
         tokio::time::timeout(PATIENCE, self.connections.recv()).await.unwrap().unwrap()
     }
 
     /// Whether nobody has connected.
-    pub fn is_untouched(&mut self) -> bool {
+    pub(crate) fn is_untouched(&mut self) -> bool {
         self.connections.try_recv().is_err()
     }
 
     /// Answers every request on every connection with these bytes; gives the heads that came.
-    pub fn always(mut self, answer: &'static str) -> (SocketAddr, mpsc::UnboundedReceiver<String>) {
+    pub(crate) fn always(mut self, answer: &'static str) -> (SocketAddr, mpsc::UnboundedReceiver<String>) {
         let (sender, heads) = mpsc::unbounded_channel();
         let address = self.address;
         tokio::spawn(async move {
