@@ -3,6 +3,7 @@
 
 mod architecture;
 mod crypto_python;
+mod detect;
 mod documents;
 mod hints;
 mod http;
