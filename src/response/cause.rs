@@ -114,6 +114,7 @@ fn of_upstream(e: &UpstreamError) -> Row {
     match e {
         UpstreamError::Dns { .. } => NAME_NOT_FOUND,
         UpstreamError::Connect { source, .. } => Row { error: connect_error(source), ..UNREACHABLE },
+        UpstreamError::Loop { .. } => LOOP,
         UpstreamError::ConnectTimeout { .. } => CONNECT_TIMEOUT,
         UpstreamError::Tls { fault, .. } if fault.is_certificate() => {
             Row { hint: fault.hint(), ..CERTIFICATE }

@@ -2,19 +2,22 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on stops here")]
 #![expect(unreachable_pub, reason = "one binary, whose modules lend each other what they have")]
 
-mod world;
-
 mod architecture;
 mod channel_loss;
 mod crypto_python;
 mod detect;
 mod dialects;
+mod documents;
 mod hints;
+mod http;
+mod http_cases;
 mod journey;
 mod leaks;
 mod load;
 mod login;
 mod own_answers;
 mod person;
+mod plain_world;
 mod refresh;
 mod streams;
+mod world;
