@@ -7,6 +7,7 @@ use clap::{Args, ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand
 
 use super::environment::Environment;
 use super::exit::Exit;
+use crate::config::Flag;
 
 /// A local authenticating reverse proxy: plain HTTP on localhost in, secure channel and login handled, portal out.
 #[derive(Debug, Parser)]
@@ -64,9 +65,9 @@ pub enum Command {
     Demo(DemoFlags),
 }
 
-/// `portunus run`: each flag stands above the same setting of the configuration.
+/// Settings of the configuration that can be given as flags; a flag stands above the environment and the file.
 #[derive(Debug, Clone, Default, Args)]
-pub struct RunFlags {
+pub struct SettingFlags {
     /// Where to listen, such as 127.0.0.1:8787; may be given several times
     #[arg(long, value_name = "ADDRESS")]
     pub listen: Vec<String>,
@@ -79,13 +80,21 @@ pub struct RunFlags {
     #[arg(long)]
     pub unsafe_listen: bool,
 
-    /// What to log: error, warn, info, debug, trace, or a filter such as portunus=debug
-    #[arg(long, value_name = "FILTER")]
-    pub log_level: Option<String>,
-
     /// Where tokens and the client hash are kept
     #[arg(long, value_name = "DIR")]
     pub state_dir: Option<PathBuf>,
+}
+
+/// `portunus run`.
+#[derive(Debug, Clone, Default, Args)]
+pub struct RunFlags {
+    /// Settings.
+    #[command(flatten)]
+    pub settings: SettingFlags,
+
+    /// What to log: error, warn, info, debug, trace, or a filter such as portunus=debug
+    #[arg(long, value_name = "FILTER")]
+    pub log_level: Option<String>,
 
     /// Never ask on the terminal; what would need it fails
     #[arg(long)]
@@ -95,7 +104,7 @@ pub struct RunFlags {
 /// `portunus check`.
 #[derive(Debug, Clone, Default, Args)]
 pub struct CheckFlags {
-    /// Sign in as well; spends one login attempt
+    /// Sign in as well, ask for the profile, and sign out; spends one login attempt
     #[arg(long)]
     pub login: bool,
 
@@ -103,9 +112,30 @@ pub struct CheckFlags {
     #[arg(long)]
     pub json: bool,
 
+    /// Settings.
+    #[command(flatten)]
+    pub settings: SettingFlags,
+
     /// Never ask on the terminal
     #[arg(long)]
     pub no_input: bool,
+}
+
+impl SettingFlags {
+    /// As the configuration takes them.
+    pub(super) fn as_flags(&self) -> Vec<Flag> {
+        let Self { listen, upstream, unsafe_listen: _, state_dir } = self;
+        let flag = |name: &str, setting: &str, value: &str| Flag {
+            name: name.to_owned(),
+            setting: setting.to_owned(),
+            value: value.to_owned(),
+        };
+        let mut all: Vec<Flag> =
+            listen.iter().map(|address| flag("--listen", "listen.addresses", address)).collect();
+        all.extend(upstream.iter().map(|url| flag("--upstream", "upstream.url", url)));
+        all.extend(state_dir.iter().map(|dir| flag("--state-dir", "state.dir", &dir.to_string_lossy())));
+        all
+    }
 }
 
 /// `portunus login`.

@@ -22,7 +22,7 @@ mod tests;
 
 pub(super) use channel::{AnnouncedKey, announced_key, channel_session};
 pub(super) use code::Meaning;
-pub(super) use data::Data;
+pub(super) use data::{Data, account_email};
 pub(super) use headers::{retry_after, skew};
 pub(super) use login::{code_sent, initiated};
 pub(super) use signs::Signs;
