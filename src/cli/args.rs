@@ -201,6 +201,15 @@ pub struct DemoFlags {
     /// The simulator's port; 0 takes a free one
     #[arg(long, value_name = "PORT", default_value_t = 0)]
     pub portal_port: u16,
+
+    /// How the simulator spells the protocol: guide, scv2, sdk, wiki, plain, random
+    #[arg(long, value_name = "NAME", default_value = "guide", hide_possible_values = true)]
+    #[arg(value_parser = ["guide", "scv2", "sdk", "wiki", "plain", "random"])]
+    pub dialect: String,
+
+    /// Which random dialect
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u64,
 }
 
 /// A second factor.

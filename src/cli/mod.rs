@@ -72,7 +72,7 @@ fn dispatch(parsed: Arguments, environment: &Environment, screen: &mut Screen) -
             wait(status::status(&client, &flags, screen))
         }
         #[cfg(feature = "demo")]
-        Command::Demo(flags) => demo::demo(&flags, environment, screen),
+        Command::Demo(flags) => demo::demo(&global, &flags, environment, screen),
     }
 }
 

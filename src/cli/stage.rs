@@ -14,6 +14,9 @@ use crate::admin::Whose;
 /// How long one stage may take.
 pub(super) const STAGE_TIME: Duration = Duration::from_secs(15);
 
+/// Why a stage is not run that takes more than was asked for.
+const NOT_ASKED: &str = "not asked for (--login)";
+
 /// What a stage that went well hands to the next, and what it has to say.
 #[derive(Debug)]
 pub struct Passed<T> {
@@ -136,7 +139,8 @@ impl<'a, T: Terminal> Stages<'a, T> {
     /// A stage that is not run, because an earlier one failed or nobody asked for it.
     pub fn skip(&mut self, name: &'static str) {
         let failed = self.stages.iter().find(|stage| matches!(stage.outcome, Outcome::Failed(_)));
-        let why = failed.map_or_else(|| "not asked for".to_owned(), |stage| format!("needs {}", stage.name));
+        let why =
+            failed.map_or_else(|| NOT_ASKED.to_owned(), |stage| format!("not run, needs {}", stage.name));
         self.leave_out(name, why);
     }
 
@@ -151,7 +155,10 @@ impl<'a, T: Terminal> Stages<'a, T> {
     }
 
     /// Ends the check: shows the JSON if it was asked for; the exit code of the first fault.
-    pub fn finish(self) -> Exit {
+    pub fn finish(mut self) -> Exit {
+        if !self.json {
+            self.show_skipped();
+        }
         let fault = self.stages.iter().find_map(|stage| match &stage.outcome {
             Outcome::Failed(fault) => Some(fault.exit),
             Outcome::Ok { .. } | Outcome::Skipped { .. } => None,
@@ -166,9 +173,37 @@ impl<'a, T: Terminal> Stages<'a, T> {
     fn push(&mut self, name: &'static str, outcome: Outcome, took: Duration) {
         let stage = Stage { name, outcome, took };
         if !self.json {
-            self.terminal.data(&render(&stage, self.terminal.paint()));
+            // Those that are skipped for one reason share a line, shown once it is known which they are.
+            if skipped(&stage).is_none_or(|why| self.skipped_last() != Some(why)) {
+                self.show_skipped();
+            }
+            if skipped(&stage).is_none() {
+                self.terminal.data(&render(&stage, self.terminal.paint()));
+            }
         }
         self.stages.push(stage);
+    }
+
+    /// Why the last stage was skipped, if it was.
+    fn skipped_last(&self) -> Option<&str> {
+        self.stages.last().and_then(skipped)
+    }
+
+    /// Shows the stages at the end of the list that were skipped, which are all skipped for the same reason.
+    fn show_skipped(&mut self) {
+        let Some(why) = self.skipped_last().map(str::to_owned) else { return };
+        let names: Vec<_> =
+            self.stages.iter().rev().map_while(|s| (skipped(s)? == why).then_some(s.name)).collect();
+        let names: Vec<_> = names.into_iter().rev().collect();
+        let mark = self.terminal.paint().faint('-');
+        self.terminal.data(&format!("{mark} {}: {why}", names.join(", ")));
+    }
+}
+
+fn skipped(stage: &Stage) -> Option<&str> {
+    match &stage.outcome {
+        Outcome::Skipped { why } => Some(why),
+        Outcome::Ok { .. } | Outcome::Failed(_) => None,
     }
 }
 
@@ -189,12 +224,9 @@ fn render(stage: &Stage, paint: Paint) -> String {
     let (mark, text) = match &stage.outcome {
         Outcome::Ok { detail } => (paint.good('✓'), detail.clone()),
         Outcome::Failed(fault) => (paint.bad('✗'), fault.what.clone()),
-        Outcome::Skipped { why } => (paint.faint('-'), format!("skipped: {why}")),
+        Outcome::Skipped { why } => (paint.faint('-'), why.clone()),
     };
-    let time = match stage.outcome {
-        Outcome::Skipped { .. } => String::new(),
-        Outcome::Ok { .. } | Outcome::Failed(_) => took(stage.took),
-    };
+    let time = took(stage.took);
     let indent = " ".repeat(NAME_WIDTH + 12);
     let text = text.replace('\n', &format!("\n{indent}"));
     let mut lines =
@@ -263,7 +295,7 @@ mod tests {
 ✗ tcp               <1 ms connection refused by 127.0.0.1:443
                           whose: the way to the portal
                           hint: is the portal up, and is the port right?
-- tls                     skipped: needs tcp"
+- tls: not run, needs tcp"
         );
     }
 
@@ -307,6 +339,6 @@ mod tests {
         let body = |()| async { Ok(Passed { value: (), detail: String::new() }) };
         stages.stage("login", None::<()>, body).await;
         assert_eq!(stages.finish(), Exit::Ok);
-        assert!(script.data[0].ends_with("skipped: not asked for"), "{:?}", script.data);
+        assert_eq!(script.data, ["- login: not asked for (--login)"]);
     }
 }

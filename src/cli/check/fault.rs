@@ -143,7 +143,7 @@ pub(super) fn of_key(error: &PortalError, config: &Config) -> Fault {
             hint: Some(format!(
                 "set dialect.channel_base to where the channel calls are, or portal.dialect = \"plain\" if \
                  this portal has no secure channel{}",
-                detect(" ", "")
+                detect("; ")
             )),
             who: Whose::Person,
             ..fault
@@ -172,7 +172,7 @@ pub(super) fn of_opening(error: &SessionError, config: &Config) -> Fault {
     else {
         return of_call(source);
     };
-    let set = |oaep, mgf1| format!("oaep_hash = \"{}\", mgf1_hash = \"{}\"", hash(oaep), hash(mgf1));
+    let set = |oaep, mgf1| format!("oaep_hash = \"{}\" and mgf1_hash = \"{}\"", hash(oaep), hash(mgf1));
     let all = [
         (OaepHash::Sha256, OaepHash::Sha256),
         (OaepHash::Sha256, OaepHash::Sha1),
@@ -190,11 +190,7 @@ pub(super) fn of_opening(error: &SessionError, config: &Config) -> Fault {
             set(now.0, now.1)
         ),
         who: Whose::Person,
-        hint: Some(format!(
-            "try in [dialect], one after the other:\n{}{}",
-            others.join("\n"),
-            detect("\n", "")
-        )),
+        hint: Some(format!("try in [dialect], one after the other:\n{}{}", others.join("\n"), detect("\n"))),
         exit: Exit::Refused,
     }
 }
@@ -255,9 +251,9 @@ fn answer(error: &PortalError) -> String {
 }
 
 /// Where to go on, if this program has the command.
-fn detect(before: &str, after: &str) -> String {
+fn detect(before: &str) -> String {
     let has = Arguments::command().find_subcommand("detect").is_some();
-    if has { format!("{before}or let `portunus detect` find it out{after}") } else { String::new() }
+    if has { format!("{before}or let `portunus detect` find it out") } else { String::new() }
 }
 
 /// How sealed bodies are spelled, on one line.

@@ -129,37 +129,31 @@ async fn reach(stages: &mut Stages<'_, impl Terminal>, both: Option<(&Config, &S
     let (reached, connected) = visit.upstream.probe().await;
     let base = visit.upstream.base();
     let host = base.host();
-    // The stage that failed took what is left of the time.
-    let left = |spent: Option<Duration>| begun.elapsed().saturating_sub(spent.unwrap_or_default());
-    let mut failed = connected.err().map(|error| fault::of_upstream(&error, config));
-    let mut told =
-        |stages: &mut Stages<'_, _>, name, took: Option<Duration>, spent, detail: String| match took {
-            Some(took) => stages.done(name, took, Ok(Passed { value: (), detail })),
-            None => match failed.take() {
-                Some(fault) => stages.done(name, left(spent), Err(fault)),
-                None => {
-                    stages.skip(name);
-                    None
-                }
-            },
-        };
+    let http = if reached.http2 { "HTTP/2" } else { "HTTP/1.1" };
     let peer = reached.peer.map(|peer| peer.to_string()).unwrap_or_default();
-    let spent = reached.dns.zip(reached.tcp).map(|(dns, tcp)| dns + tcp);
-    told(stages, "dns", reached.dns, None, format!("{host} resolves"))?;
-    told(stages, "tcp", reached.tcp, reached.dns, format!("connected to {peer}"))?;
-    if base.is_tls() {
-        let http = if reached.http2 { "HTTP/2" } else { "HTTP/1.1" };
-        told(
-            stages,
-            "tls",
-            reached.tls,
-            spent,
-            format!("the certificate is trusted, and is for {host}; {http}"),
-        )?;
-    } else {
-        stages.leave_out("tls", "upstream.url is http://");
+    let steps = [
+        ("dns", reached.dns, format!("{host} resolves")),
+        ("tcp", reached.tcp, format!("connected to {peer}")),
+        ("tls", reached.tls, format!("the certificate is trusted, and is for {host}; {http}")),
+    ];
+    let mut failed = connected.err().map(|error| fault::of_upstream(&error, config));
+    let is_up = failed.is_none();
+    let mut spent = Duration::ZERO;
+    for (name, took, detail) in steps {
+        match (took, failed.take()) {
+            (Some(took), fault) => {
+                stages.done(name, took, Ok(Passed { value: (), detail }));
+                (spent, failed) = (spent + took, fault);
+            }
+            // The stage that failed took what is left of the time.
+            (None, Some(fault)) => {
+                stages.done::<()>(name, begun.elapsed().saturating_sub(spent), Err(fault));
+            }
+            (None, None) if is_up => stages.leave_out(name, "upstream.url is http://"),
+            (None, None) => stages.skip(name),
+        }
     }
-    Some(visit)
+    is_up.then_some(visit)
 }
 
 /// What the portal says: to the access code, to a channel, and to a login if one was asked for.
