@@ -221,12 +221,20 @@ impl SessionHandle {
 
     /// Notices of change: [`Changes::changed`] completes when the status may be another.
     pub fn subscribe(&self) -> Changes {
-        Changes(self.published.clone())
+        let mut published = self.published.clone();
+        // A clone is as old as this handle, and would report what its holder has already seen.
+        published.mark_unchanged();
+        Changes(published)
     }
 
     /// What the session has done so far.
     pub fn counters(&self) -> Counters {
         self.shared.tally.snapshot(&self.shared.jumps)
+    }
+
+    /// How often a clock was set or the machine slept: when it grows, pooled connections may be dead.
+    pub fn clock_jumps(&self) -> u64 {
+        self.shared.jumps.count()
     }
 
     /// Closes the channel at the portal and stops the owners; the login stays valid. A flight under way is given
