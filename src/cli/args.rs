@@ -63,6 +63,8 @@ pub enum Command {
     /// Try it without a portal: simulator and proxy in one process, signed in
     #[cfg(feature = "demo")]
     Demo(DemoFlags),
+    /// Write what a shell needs to complete these commands; `portunus completions bash > FILE`
+    Completions(CompletionsFlags),
 }
 
 /// Settings of the configuration that can be given as flags; a flag stands above the environment and the file.
@@ -212,6 +214,21 @@ pub struct DemoFlags {
     pub seed: u64,
 }
 
+/// `portunus completions`.
+#[derive(Debug, Clone, Args)]
+pub struct CompletionsFlags {
+    /// Which shell
+    #[arg(value_name = "SHELL")]
+    pub shell: clap_complete::Shell,
+}
+
+/// The script by which a shell completes our commands.
+pub(super) fn completions(flags: &CompletionsFlags) -> String {
+    let mut script = Vec::new();
+    clap_complete::generate(flags.shell, &mut Arguments::command(), env!("CARGO_PKG_NAME"), &mut script);
+    String::from_utf8_lossy(&script).trim_end().to_owned()
+}
+
 /// A second factor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Factor {
@@ -318,6 +335,18 @@ mod tests {
             assert!(help.contains("--socket <PATH>"), "{help}");
             for secret in ["--password ", "--password=", "--code ", "--token", "--otp-secret"] {
                 assert!(!help.contains(secret), "{command}: {secret}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_shell_is_given_a_script_that_knows_the_commands() {
+        for shell in ["bash", "zsh", "fish"] {
+            let parsed = parsed(&format!("portunus completions {shell}")).unwrap();
+            let Command::Completions(flags) = parsed.command else { panic!("not completions") };
+            let script = completions(&flags);
+            for word in ["portunus", "check", "logout", "no-input"] {
+                assert!(script.contains(word), "{shell}: {word}");
             }
         }
     }

@@ -71,6 +71,10 @@ fn dispatch(parsed: Arguments, environment: &Environment, screen: &mut Screen) -
             let client = join::client(&global, environment, screen)?;
             wait(status::status(&client, &flags, screen))
         }
+        Command::Completions(flags) => {
+            screen.data(&args::completions(&flags));
+            Ok(Exit::Ok)
+        }
         #[cfg(feature = "demo")]
         Command::Demo(flags) => demo::demo(&global, &flags, environment, screen),
     }

@@ -185,7 +185,11 @@ async fn a_wrong_ca_is_named() {
     let (set_up, other) = (SetUp::new().await, SetUp::new().await);
     fs::copy(other.path("ca.pem"), set_up.path("ca.pem")).unwrap();
     let said = set_up.check(&[]).await;
-    said.fails(4, "tls", &["an issuer that is not trusted", "upstream.ca_file", "did not sign this certificate"]);
+    said.fails(
+        4,
+        "tls",
+        &["an issuer that is not trusted", "upstream.ca_file", "did not sign this certificate"],
+    );
 }
 
 #[tokio::test]
@@ -205,7 +209,11 @@ async fn a_wrong_access_code_is_named() {
     let set_up = SetUp::new().await;
     set_up.secret("access-code", "TENANT-WRONG");
     let said = set_up.check(&[]).await;
-    said.fails(5, "access code", &["the portal refuses the access code (403", "portal.access_code", "portal.name"]);
+    said.fails(
+        5,
+        "access code",
+        &["the portal refuses the access code (403", "portal.access_code", "portal.name"],
+    );
     assert!(!said.text.contains("TENANT-WRONG"), "{}", said.text);
 }
 
@@ -243,7 +251,11 @@ async fn a_wrong_oaep_hash_is_the_likely_cause_with_the_settings_to_try() {
         let dialect = format!("[dialect]\n{wrong} = \"sha1\"\n[state]");
         let said = SetUp::new().await.but("[state]", &dialect).check(&[]).await;
         let works = "oaep_hash = \"sha256\" and mgf1_hash = \"sha256\"";
-        said.fails(5, "secure channel", &["it most likely unwraps with other hashes", "try in [dialect]", works]);
+        said.fails(
+            5,
+            "secure channel",
+            &["it most likely unwraps with other hashes", "try in [dialect]", works],
+        );
     }
 }
 
@@ -263,7 +275,12 @@ async fn unknown_configuration_keys_are_all_named_with_what_was_meant() {
         .but("email =", "e_mail =")
         .check(&[])
         .await;
-    let meant = ["did you mean 'ca_file'?", "did you mean [state]?", "unknown key 'e_mail' in [login]", "my.toml:6:13"];
+    let meant = [
+        "did you mean 'ca_file'?",
+        "did you mean [state]?",
+        "unknown key 'e_mail' in [login]",
+        "my.toml:6:13",
+    ];
     said.fails(2, "configuration", &meant);
 }
 

@@ -2,5 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on stops here")]
 
 mod architecture;
+mod check;
+mod command_line;
 mod crypto_python;
+mod docs;
 mod hints;

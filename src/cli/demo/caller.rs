@@ -33,12 +33,6 @@ impl Caller {
         self.send(Method::GET, path, &[], Bytes::new()).await
     }
 
-    /// As `curl -d` does it, with its content type.
-    pub(super) async fn post(self, path: &str, body: String) -> Result<Answer, String> {
-        let form = [("content-type", "application/x-www-form-urlencoded")];
-        self.send(Method::POST, path, &form, body.into()).await
-    }
-
     pub(super) async fn send(
         self,
         method: Method,

@@ -32,14 +32,16 @@ pub(super) fn what_to_try(stand: &Stand, paint: Paint) -> String {
     };
     say("the profile: no token, no header, no login of yours", &[format!("curl -s {}", at("profile"))]);
     let change = format!("{url}{}", stand.change_path());
+    // Where the body is sealed, the content type that curl gives it by itself will do.
+    let json = if stand.seals() { "" } else { "-H 'Content-Type: application/json' " };
     say(
         "a password change: a plain body in, a plain answer out (the second line changes it back)",
         &[
             format!(
-                "curl -s -d '{{\"currentPassword\":\"{password}\",\"newPassword\":\"a better battery\"}}' {change}"
+                "curl -s {json}-d '{{\"currentPassword\":\"{password}\",\"newPassword\":\"a better battery\"}}' {change}"
             ),
             format!(
-                "curl -s -d '{{\"currentPassword\":\"a better battery\",\"newPassword\":\"{password}\"}}' {change}"
+                "curl -s {json}-d '{{\"currentPassword\":\"a better battery\",\"newPassword\":\"{password}\"}}' {change}"
             ),
         ],
     );
