@@ -7,3 +7,4 @@ mod command_line;
 mod crypto_python;
 mod docs;
 mod hints;
+mod detect;
