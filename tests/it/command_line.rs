@@ -158,9 +158,10 @@ async fn the_demo_stays_up_and_leaves_nothing_behind() {
     let address = line.split("http://localhost:").nth(1).unwrap().split_whitespace().next().unwrap();
     let answer = get(&format!("127.0.0.1:{address}"), "/web/v1/tenant/profile").await;
     assert!(answer.starts_with("HTTP/1.1 200 ") && answer.contains("admin@example.com"), "{answer}");
-    let status = demo.line("portunus status -c ").await;
-    let config = status.trim().strip_prefix("portunus status -c ").unwrap().to_owned();
-    let (exit, text, error) = said(portunus(home.path()).args(["status", "-c", &config])).await;
+    let status = demo.line(" status -c ").await;
+    let (program, config) = status.split_once(" status -c ").unwrap();
+    assert_eq!(Path::new(program), Path::new(env!("CARGO_BIN_EXE_portunus")));
+    let (exit, text, error) = said(portunus(home.path()).args(["status", "-c", config])).await;
     assert_eq!(exit, 0, "{error}");
     assert!(text.contains("signed in"), "{text}");
     demo.line("Ctrl-C").await;

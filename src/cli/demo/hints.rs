@@ -11,6 +11,9 @@ pub(super) fn what_to_try(stand: &Stand, paint: Paint) -> String {
     let control = format!("http://{}", stand.control);
     let at = |name: &str| format!("{url}{}", stand.path(name));
     let config = stand.files.path().join("demo.toml");
+    // Whoever tries the demo may not have installed the program.
+    let program = std::env::current_exe().unwrap_or_else(|_| env!("CARGO_PKG_NAME").into());
+    let program = program.display();
     let channel = match (settings.dialect.channel, stand.seals()) {
         (true, true) => format!("secure channel, envelope {}", settings.dialect.envelope),
         (true, false) => "secure channel, raw bodies".to_owned(),
@@ -81,9 +84,9 @@ pub(super) fn what_to_try(stand: &Stand, paint: Paint) -> String {
     say(
         "where the proxy stands, signing out and in, and a check of everything; in another terminal",
         &[
-            format!("portunus status -c {}", config.display()),
-            format!("portunus logout -c {0} && portunus login -c {0}", config.display()),
-            format!("portunus check -c {}", config.display()),
+            format!("{program} status -c {}", config.display()),
+            format!("{program} logout -c {0} && {program} login -c {0}", config.display()),
+            format!("{program} check -c {}", config.display()),
         ],
     );
     text.push(String::new());
