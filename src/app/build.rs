@@ -77,7 +77,7 @@ impl Secrets {
 }
 
 /// Opens every socket, for every worker.
-pub(super) fn bind(config: &Config) -> Result<Vec<Bound>, StartError> {
+pub(super) fn bind(config: &Config) -> Result<Vec<Bound>, listener::BindError> {
     let workers = match config.listen.workers {
         Auto::Given(workers) => workers,
         Auto::Auto => std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
@@ -93,9 +93,9 @@ pub(super) fn bind(config: &Config) -> Result<Vec<Bound>, StartError> {
         {
             endpoints.retain(|endpoint| !matches!(endpoint, Endpoint::Tcp(SocketAddr::V6(_))));
             tracing::info!("this machine has no [::1]; listening on 127.0.0.1 alone");
-            Ok(listener::bind(&endpoints, workers)?)
+            listener::bind(&endpoints, workers)
         }
-        bound => Ok(bound?),
+        bound => bound,
     }
 }
 

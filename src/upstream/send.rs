@@ -61,11 +61,9 @@ impl Upstream {
         self.worker.send(copy, outgoing.is_repeatable().then_some(outgoing)).await
     }
 
-    /// Connects once as far as TLS and says how long each stage took; nothing is sent.
-    ///
-    /// # Errors
-    /// Which stage failed, and why.
-    pub async fn probe(&self) -> Result<Stages, UpstreamError> {
+    /// Connects once as far as TLS and says how far it came, how long each stage took, and what failed, if
+    /// anything; nothing is sent.
+    pub async fn probe(&self) -> (Stages, Result<(), UpstreamError>) {
         self.worker.probe().await
     }
 

@@ -4,9 +4,12 @@
 
 mod architecture;
 mod channel_loss;
+mod check;
+mod command_line;
 mod crypto_python;
 mod detect;
 mod dialects;
+mod docs;
 mod documents;
 mod hints;
 mod http;
