@@ -30,23 +30,23 @@ impl<P: Portal> Tools<P> {
                     let asked = self.ask(initiated, method, send, &login).await;
                     // An automatic login stays counted until somebody answers it, so that a restart loop does
                     // not send a mail each time. A person is there, and the password was right.
-                    if asked.is_err() || login.by == By::Person {
-                        self.settle(attempt, Verdict::Free).await;
-                    }
+                    let free = asked.is_err() || login.by == By::Person;
+                    let verdict = if free { Verdict::Free } else { Verdict::Counted };
+                    self.password_taken(attempt, verdict, &login).await;
                     match asked {
                         Ok(pending) => return Ok(Entered::Asked(Box::new(pending))),
                         Err(again) => again,
                     }
                 }
                 Next::Complete => {
-                    self.settle(attempt, Verdict::Free).await;
+                    self.password_taken(attempt, Verdict::Free, &login).await;
                     match self.complete(&initiated.login, None).await {
                         Ok(tokens) => return Ok(self.entered(tokens, &login, true).await),
                         Err(error) => self.after_complete(error, &login).await,
                     }
                 }
                 Next::Otp(method) => {
-                    self.settle(attempt, Verdict::Free).await;
+                    self.password_taken(attempt, Verdict::Free, &login).await;
                     by_seed = true;
                     let code = self.code(seed.as_ref()).await?;
                     match self.complete(&initiated.login, Some((&method, &code))).await {
