@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use portunus::clock::{Clock, ManualClock};
+use portunus::clock::ManualClock;
 use portunus::identity::IdentityName;
 use portunus::secret::{OneTimeCode, OtpSecret, Password};
 use portunus::session::{
@@ -103,8 +103,13 @@ fn run(who: Who, death: Death, step: u64, seed: u64) -> Outcome {
                 return true;
             }
         }
-        // A login anew is part of what may die: the portal forgets the bearer and the family.
-        false
+        // A login anew is part of what may die as well.
+        if who == Who::Totp {
+            portal.state().revoke_all();
+            clock.advance(LIFE);
+            until_dead_or(&disk, &clock, session.lease()).await;
+        }
+        disk.is_dead()
     });
     if !died {
         return Outcome::default();
@@ -119,7 +124,9 @@ fn run(who: Who, death: Death, step: u64, seed: u64) -> Outcome {
         let session = spawn(&portal, &next, &clock, who);
         match drive(&clock, session.lease()).await {
             Ok(_) => outcome.recovered += 1,
-            Err(SessionError::CodeRequired { .. } | SessionError::PersonRequired { .. }) => outcome.asked += 1,
+            Err(SessionError::CodeRequired { .. } | SessionError::PersonRequired { .. }) => {
+                outcome.asked += 1
+            }
             // Neither: it shows as a difference between deaths and the two.
             Err(_) => {}
         }
@@ -155,8 +162,12 @@ fn spawn(portal: &Strict, disk: &SimDisk, clock: &ManualClock, who: Who) -> Sess
         otp_secret,
         mfa: MfaChoice::Auto,
     };
-    let settings =
-        Settings { credentials: Some(credentials), refresh_jitter: 0.0, margin: Duration::ZERO, ..Settings::default() };
+    let settings = Settings {
+        credentials: Some(credentials),
+        refresh_jitter: 0.0,
+        margin: Duration::ZERO,
+        ..Settings::default()
+    };
     let owned = Owned {
         identity: IdentityName::sole(),
         realm: "torture".into(),
@@ -209,5 +220,4 @@ async fn until_dead_or<T>(disk: &SimDisk, clock: &ManualClock, work: impl Future
         () = death => {}
         _ = drive(clock, work) => {}
     }
-    let _ = clock.wall();
 }

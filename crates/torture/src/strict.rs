@@ -81,9 +81,16 @@ impl State {
         }
     }
 
+    /// An administrator ends all sessions.
+    pub(crate) fn revoke_all(&mut self) {
+        self.revoked = (0..=self.logins).collect();
+    }
+
     fn refresh(&mut self, token: &str) -> Result<Tokens, PortalErrorKind> {
         self.refresh_calls += 1;
-        let Some((family, spent)) = self.tokens.get_mut(token) else { return Err(PortalErrorKind::TokenRefused) };
+        let Some((family, spent)) = self.tokens.get_mut(token) else {
+            return Err(PortalErrorKind::TokenRefused);
+        };
         let family = *family;
         if std::mem::replace(spent, true) {
             self.reused += 1;
@@ -125,7 +132,7 @@ impl Portal for Strict {
             if state.refuses {
                 return Err(PortalErrorKind::CredentialsRefused);
             }
-            let wire = portunus_wire();
+            let wire = serde_json::Value::Null;
             let methods = state.factor.map(|kind| Method { kind, label: None, wire }).into_iter().collect();
             let login = LoginSessionId::new("login");
             Ok(Initiated { login, methods, expires_in: Duration::from_secs(300), skew: None })
@@ -174,9 +181,4 @@ impl Portal for Strict {
     async fn logout(&self, _: &AccessToken) -> Result<(), PortalError> {
         Ok(())
     }
-}
-
-/// What a method looks like on the wire does not matter to a portal in memory.
-fn portunus_wire() -> serde_json::Value {
-    serde_json::Value::Null
 }
