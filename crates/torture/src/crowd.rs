@@ -99,11 +99,17 @@ async fn asked(connection: &mut TcpStream, address: &str) -> bool {
         }
         let text = String::from_utf8_lossy(&answer);
         let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
-        let length = head.lines().find_map(|line| {
-            let (name, value) = line.split_once(':')?;
-            name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse::<usize>().ok())?
-        });
-        if body.len() >= length.unwrap_or(0) {
+        let header = |wanted: &str| {
+            head.lines()
+                .filter_map(|line| line.split_once(':'))
+                .find(|(name, _)| name.eq_ignore_ascii_case(wanted))
+        };
+        let is_whole = match header("content-length") {
+            Some((_, length)) => length.trim().parse().is_ok_and(|length: usize| body.len() >= length),
+            // Chunked, by a proxy that speaks HTTP/1.1.
+            None => body.ends_with("0\r\n\r\n"),
+        };
+        if is_whole {
             return head.starts_with("HTTP/1.1 200");
         }
     }
