@@ -49,4 +49,5 @@ pub use store::{
     Disk, Draft, FileStore, Lock, MemoryStore, Owned, SavedSession, SealingKey, Store, StoreError, Stored,
 };
 pub use tally::Counters;
+pub(crate) use totp::Seed;
 pub use totp::Step;

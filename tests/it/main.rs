@@ -3,3 +3,5 @@
 
 mod architecture;
 mod crypto_python;
+mod hints;
+mod detect;

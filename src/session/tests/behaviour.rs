@@ -320,3 +320,16 @@ async fn nothing_shows_a_secret() {
         assert!(!shown.contains(secret), "{secret} in {shown}");
     }
 }
+
+#[tokio::test]
+async fn a_new_subscription_waits_for_the_next_change() {
+    let world = World::new();
+    world.lease().await.unwrap();
+    quiet().await;
+    let mut changes = world.session.subscribe();
+    let waiting = tokio::spawn(async move { changes.changed().await });
+    quiet().await;
+    assert!(!waiting.is_finished(), "what changed before the subscription is not news");
+    world.session.sign_out().await.unwrap();
+    assert!(soon(waiting).await.unwrap());
+}

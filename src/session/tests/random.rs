@@ -181,6 +181,8 @@ async fn live(set_up: SetUp, events: Vec<Event>) {
                 }
                 soon(closing).await.unwrap();
                 world = world.restarted(settings(set_up)).await;
+                // A lease is its process's; the next one counts for itself where nothing was saved.
+                leases.clear();
             }
         }
         quiet().await;
@@ -269,8 +271,11 @@ async fn recovers(world: &World) {
             }
         }
     });
-    for _ in 0..4 {
-        world.pass(31).await;
+    // A wall clock that was set back meets steps again that are used up; it waits for the first that is not.
+    for _ in 0..60 {
+        if !person.is_finished() {
+            world.pass(30).await;
+        }
     }
     let signed_in = soon(person).await.unwrap();
     assert!(signed_in.is_ok(), "{signed_in:?}");
@@ -282,7 +287,7 @@ async fn recovers(world: &World) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, max_shrink_iters: 64, ..ProptestConfig::default() })]
 
     #[test]
     fn nothing_leaves_anybody_stuck_and_nothing_is_used_too_often(

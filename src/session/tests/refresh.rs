@@ -273,6 +273,26 @@ async fn a_client_that_logs_out_kills_the_lease_for_everybody_at_once() {
 }
 
 #[tokio::test]
+async fn a_lease_that_ended_during_a_refresh_that_failed_is_not_handed_out_again() {
+    let world = World::new();
+    let lease = world.lease().await.unwrap();
+    world.portal.hold(Op::Refresh);
+    world.portal.next(Op::Refresh, PortalErrorKind::Trouble);
+    world.pass(700).await;
+    world.called(Op::Refresh, 1).await;
+    world.session.ended(&lease);
+    let asker = tokio::spawn({
+        let session = world.session.clone();
+        async move { session.lease().await }
+    });
+    quiet().await;
+    world.portal.release(Op::Refresh);
+    let answer = soon(asker).await.unwrap();
+    assert!(!answer.is_ok_and(|given| given.generation() == lease.generation()));
+    assert!(world.session.current().is_none());
+}
+
+#[tokio::test]
 async fn adopted_tokens_become_the_session() {
     let world = World::with(|settings, _| settings.credentials = None);
     assert!(matches!(world.lease().await, Err(SessionError::PersonRequired { .. })));
