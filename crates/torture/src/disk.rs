@@ -60,7 +60,7 @@ impl SimDisk {
     pub(crate) fn step(&self) -> bool {
         let mut state = self.state();
         state.steps += 1;
-        !state.dies_at.is_some_and(|at| state.steps >= at)
+        state.dies_at.is_none_or(|at| state.steps < at)
     }
 
     /// What the next start finds.
