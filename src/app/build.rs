@@ -1,6 +1,6 @@
 //! From the configuration to the rooms.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ use crate::route::RouteTable;
 use crate::secret::{AccessCode, ClientHash, Expose, LocalKey, SealingPassphrase};
 use crate::session::{Credentials, FileStore, MemoryStore, Owned, SealingKey, SessionHandle, Store};
 use crate::state_dir::StateDir;
-use crate::upstream::{Injected, Upstream};
+use crate::upstream::{self, Base, Injected, Upstream};
 
 const ACCESS_CODE: HeaderName = HeaderName::from_static("x-portal-access-code");
 const CLIENT_HASH: HeaderName = HeaderName::from_static("x-client-hash");
@@ -112,8 +112,14 @@ pub(crate) fn portal(
     config: &Config,
     dialect: &Dialect,
     injected: &Injected,
+    own_addresses: &[SocketAddr],
 ) -> Result<(Upstream, Client), StartError> {
-    let upstream = Upstream::new(&config.upstream.settings(dialect)).map_err(StartError::Upstream)?;
+    let doors =
+        upstream::Settings { own_addresses: own_addresses.to_vec(), ..config.upstream.settings(dialect) };
+    let upstream = Upstream::new(&doors).map_err(StartError::Upstream)?;
+    if own_addresses.iter().any(|own| is_at(upstream.base(), own)) {
+        return Err(StartError::OwnListener(upstream.base().authority().to_owned()));
+    }
     let pin = config.portal.key_pin.as_ref().map(|pin| Fingerprint::from(pin.digest()));
     let client = Client::new(upstream.for_another_worker(), dialect.clone(), injected.clone(), pin)
         .with_settings(settings::client(config));
@@ -145,6 +151,15 @@ fn store(config: &Config, secrets: &Secrets) -> Result<Arc<dyn Store>, StartErro
     Ok(Arc::new(FileStore::new(dir, owned)))
 }
 
+/// Whether the URL itself says that the portal is at this address; names are looked up when they are needed.
+fn is_at(base: &Base, own: &SocketAddr) -> bool {
+    let same_host = match base.host().parse::<IpAddr>() {
+        Ok(ip) => ip == own.ip() || (own.ip().is_unspecified() && ip.is_loopback()),
+        Err(_) => base.host() == "localhost" && (own.ip().is_loopback() || own.ip().is_unspecified()),
+    };
+    base.port() == own.port() && same_host
+}
+
 /// Every room but the listener, and the way to the portal for one worker after another.
 pub(super) fn house(
     config: &Config,
@@ -154,7 +169,7 @@ pub(super) fn house(
 ) -> Result<(House, Upstream), StartError> {
     let dialect = config.dialect();
     let injected = secrets.injected()?;
-    let (upstream, client) = portal(config, &dialect, &injected)?;
+    let (upstream, client) = portal(config, &dialect, &injected, addresses)?;
     let wall = clock.clone();
     let client = client.with_wall(move || wall.wall());
     let guard = Guard::new(&settings::guard(config, addresses, secrets.local_key.clone()))?;

@@ -102,6 +102,7 @@ impl From<StartError> for Failure {
             | StartError::NotAHeader { .. }
             | StartError::Guard(_)
             | StartError::Route(_)
+            | StartError::OwnListener(_)
             | StartError::Upstream(_) => Self::usage(what),
             StartError::State(_) | StartError::Bind(_) | StartError::Admin(_) | StartError::Runtime(_) => {
                 Self::failed(what)

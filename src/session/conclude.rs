@@ -81,15 +81,6 @@ impl<P: Portal> Tools<P> {
         self.change(|attempts, _| attempts.settle(attempt, verdict)).await;
     }
 
-    /// The password was taken: what its attempt cost, and that it is the right one.
-    pub(super) async fn password_taken(&self, attempt: Attempt, verdict: Verdict, login: &Login) {
-        self.change(|attempts, _| {
-            attempts.settle(attempt, verdict);
-            attempts.prove(&login.credentials);
-        })
-        .await;
-    }
-
     pub(super) async fn completed(&self, login: &Login, without_factor: bool) -> Origin {
         count(&self.tally.logins);
         self.change(|attempts, _| attempts.completed()).await;
@@ -124,6 +115,18 @@ pub(super) fn verdict_on(kind: &PortalErrorKind) -> Verdict {
         | PortalErrorKind::FingerprintMismatch
         | PortalErrorKind::RiskChallenge
         | PortalErrorKind::Refused => Verdict::Counted,
+    }
+}
+
+/// Whether the login stays counted after its complete: one that ended in nobody knows what does, so that logins
+/// whose answers are always lost come to an end (ruling 1).
+pub(super) fn verdict_on_complete<T>(completed: &Result<T, PortalError>) -> Verdict {
+    match completed {
+        Err(PortalError {
+            kind: PortalErrorKind::OutcomeUnknown(_) | PortalErrorKind::NotUnderstood(_),
+            ..
+        }) => Verdict::Counted,
+        Ok(_) | Err(_) => Verdict::Free,
     }
 }
 

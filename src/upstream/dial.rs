@@ -32,6 +32,7 @@ pub(super) struct Dialer {
     pub(super) tls: Option<Tls>,
     pub(super) limit: Duration,
     pub(super) ticks: Arc<Ticks>,
+    pub(super) own: Arc<[SocketAddr]>,
 }
 
 /// One HTTP/1.1 connection. Dropping it closes it.
@@ -121,6 +122,9 @@ impl Dialer {
         let begun = Instant::now();
         let tcp = race(addresses, TcpStream::connect).await.map_err(|source| self.no_connection(source))?;
         tcp.set_nodelay(true).map_err(|source| self.no_connection(source))?;
+        if self.leads_home(&tcp).map_err(|source| self.no_connection(source))? {
+            return Err(UpstreamError::Loop { authority: self.base.authority().to_owned() });
+        }
         stages.tcp = begun.elapsed();
         let Some(tls) = &self.tls else { return Ok((Stream::Plain(tcp), stages)) };
         let begun = Instant::now();
@@ -140,6 +144,18 @@ impl Dialer {
             return Err(failed(io::Error::new(io::ErrorKind::NotFound, "the name has no address")));
         }
         Ok(addresses)
+    }
+
+    /// Whether the other end is a listener of ours: names and redirections of addresses may hide it until now.
+    fn leads_home(&self, tcp: &TcpStream) -> io::Result<bool> {
+        if self.own.is_empty() {
+            return Ok(false);
+        }
+        let (there, here) = (tcp.peer_addr()?, tcp.local_addr()?);
+        Ok(self.own.iter().any(|own| {
+            own.port() == there.port()
+                && (own.ip() == there.ip() || (own.ip().is_unspecified() && here.ip() == there.ip()))
+        }))
     }
 
     fn no_connection(&self, source: io::Error) -> UpstreamError {

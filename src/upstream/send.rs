@@ -27,7 +27,8 @@ impl Upstream {
         // Reading the platform's certificates takes milliseconds: only where TLS is spoken.
         let tls = if base.is_tls() { Some(Tls::new(settings, &base)?) } else { None };
         let ticks = Ticks::new(settings.head_timeout, settings.body_idle_timeout, settings.idle_timeout);
-        let dialer = Dialer { base, tls, limit: settings.connect_timeout, ticks: Arc::new(ticks) };
+        let own = settings.own_addresses.as_slice().into();
+        let dialer = Dialer { base, tls, limit: settings.connect_timeout, ticks: Arc::new(ticks), own };
         Ok(Self { worker: Arc::new(Worker::new(dialer, Arc::new(settings.sealed.clone()), settings)) })
     }
 
