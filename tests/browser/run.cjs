@@ -1,0 +1,242 @@
+// Pages that attack, in a real Chromium, against a running proxy and, to show that they do attack, against one
+// without a guard.
+//
+//   node run.cjs --proxy http://localhost:PORT --control http://127.0.0.1:PORT [--allowing http://localhost:PORT]
+//
+// `--control` is the simulator's control port, which tells what arrived upstream. `--allowing` is a second proxy
+// before the same simulator, with guard.allowed_origins = ["http://localhost:5173"].
+"use strict";
+
+const assert = require("node:assert/strict");
+const fs = require("node:fs");
+const os = require("node:os");
+const path = require("node:path");
+const { parseArgs } = require("node:util");
+
+const attacker = require("./attacker.cjs");
+const attacks = require("./attacks.cjs");
+const bait = require("./bait.cjs");
+const chromium = require("./chromium.cjs");
+const controls = require("./controls.cjs");
+
+const AT_ONCE = 6;
+const PAGE_DEADLINE = 4000;
+// What a page has started when it goes away, and what the browser does in its own time, takes no longer.
+const LEAVING = 1200;
+const ARRIVAL_DEADLINE = 5000;
+
+const json = async (url) => (await fetch(url)).json();
+const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+async function until(deadline, holds) {
+    const end = Date.now() + deadline;
+    while (Date.now() < end) {
+        if (await holds()) return true;
+        await wait(50);
+    }
+    return false;
+}
+
+// A tab that goes from attack to attack: a new one for each would cost more than the attacks do. What an attack can
+// leave behind (other windows, workers, a page of the target) goes with the tab and its context.
+class Tab {
+    constructor(browser) {
+        this.browser = browser;
+    }
+
+    async page() {
+        if (!this.context) {
+            this.context = await this.browser.createBrowserContext();
+            this.current = await this.context.newPage();
+        }
+        return this.current;
+    }
+
+    async close() {
+        const context = this.context;
+        this.context = undefined;
+        await context?.close();
+    }
+}
+
+// Runs one attack's page against one target, and tells what it read.
+async function visit(tab, house, attack, port) {
+    const target = `http://${attack.host}:${port}`;
+    const page = await tab.page();
+    try {
+        const loaded = await open(page, house, attack, target);
+        if (attack.leaves || attack.from === "typed") {
+            await wait(LEAVING);
+            return attack.from === "typed" ? [await page.evaluate(() => document.body?.innerText ?? "")] : [];
+        }
+        assert.ok(loaded, "the attack's own page did not load");
+        const ended = page.waitForFunction("globalThis.finished === true", { polling: 50, timeout: PAGE_DEADLINE });
+        await ended.catch(() => undefined);
+        return await page.evaluate("loot");
+    } finally {
+        if (attack.leaves || attack.from !== "evil" || /window|worker|opener|anchor/.test(attack.name)) await tab.close();
+    }
+}
+
+// Opens the page where the attack is from. Pages of names that are not the attacker's own are put in the answer's place.
+async function open(page, house, attack, target) {
+    const query = `?target=${encodeURIComponent(target)}`;
+    switch (attack.from) {
+        case "evil":
+            return page.goto(`http://evil.example/page/${attack.name}${query}`);
+        case "neighbour":
+            return page.goto(`http://localhost:${house.attacker.port}/page/${attack.name}${query}`);
+        case "file": {
+            const file = path.join(house.scratch, `${attack.name}-${new URL(target).port}.html`);
+            fs.writeFileSync(file, attacker.page(attack, target));
+            return page.goto(`file://${file}`);
+        }
+        case "typed":
+            return page.goto(`${target}/web/v1/tenant/profile?attack=${attack.name}`).catch(() => undefined);
+        case "secure":
+            return served(page, attack, target, "https://secure.example");
+        case "rebound":
+            return served(page, attack, target, target);
+        default:
+            throw new Error(`no page comes from ${attack.from}`);
+    }
+}
+
+async function served(page, attack, target, origin) {
+    const client = await page.createCDPSession();
+    const url = `${origin}/attacker/${attack.name}`;
+    await client.send("Fetch.enable", { patterns: [{ urlPattern: `${origin}/attacker/*` }] });
+    client.on("Fetch.requestPaused", ({ requestId }) => {
+        const headers = attacker.headersOf(attack, target);
+        const answer = client.send("Fetch.fulfillRequest", {
+            requestId,
+            responseCode: 200,
+            responseHeaders: Object.entries(headers).map(([name, value]) => ({ name, value })),
+            body: Buffer.from(attacker.page(attack, target)).toString("base64"),
+        });
+        // The page can be gone by now.
+        answer.catch(() => undefined);
+    });
+    return page.goto(url);
+}
+
+class Report {
+    passed = 0;
+    failed = 0;
+
+    ok(name) {
+        this.passed += 1;
+        console.log(`ok ${name}`);
+    }
+
+    fail(name, why) {
+        this.failed += 1;
+        console.log(`FAILED ${name}: ${why.replace(/\s+/g, " ").slice(0, 500)}`);
+    }
+}
+
+const named = (name) => (request) => new URL(request.path, "http://any").searchParams.get("attack") === name;
+
+// What nobody but the person may ever see, from the simulator's own settings.
+async function canaries(control) {
+    const settings = await json(`${control}/settings`);
+    return [settings.access_code, ...settings.accounts.map(({ email }) => email), "eyJ"];
+}
+
+async function attackAll(browser, house, report) {
+    const secrets = await canaries(house.control);
+    const upstream = () => json(`${house.control}/log`);
+    const before = (await json(`${house.control}/counters`)).requests;
+    const results = new Map();
+    const waiting = [...attacks];
+    const crew = Array.from({ length: AT_ONCE }, async () => {
+        const tabs = [new Tab(browser), new Tab(browser)];
+        for (let attack = waiting.shift(); attack; attack = waiting.shift()) {
+            const one = (tab, port) => visit(tab, house, attack, port).catch((error) => error);
+            const [armed, guarded] = await Promise.all([one(tabs[0], house.bait.port), one(tabs[1], house.port)]);
+            results.set(attack.name, { armed, guarded });
+        }
+        await Promise.all(tabs.map((tab) => tab.close()));
+    });
+    await Promise.all(crew);
+
+    const wanted = attacks.filter((attack) => !attack.browser);
+    await until(ARRIVAL_DEADLINE, () => wanted.every((attack) => house.bait.arrivals.some(named(attack.name))));
+    // By now the same has long arrived at the proxy.
+    const log = await upstream();
+    for (const attack of attacks) {
+        const { armed, guarded } = results.get(attack.name);
+        const wrong = judge(attack, armed, guarded, house.bait.arrivals, log, secrets);
+        if (wrong === undefined) report.ok(attack.name);
+        else report.fail(attack.name, wrong);
+    }
+    const after = (await json(`${house.control}/counters`)).requests;
+    if (after === before) report.ok("no-upstream-request-at-all");
+    else report.fail("no-upstream-request-at-all", `${after - before} arrived`);
+}
+
+function judge(attack, armed, guarded, arrivals, log, secrets) {
+    if (guarded instanceof Error) return `the page broke: ${guarded.message}`;
+    if (armed instanceof Error) return `the page broke against no guard: ${armed.message}`;
+    const through = log.filter(named(attack.name));
+    if (through.length > 0) return `reached the portal: ${through.map(({ method, path }) => `${method} ${path}`)}`;
+    const seen = guarded.join("\n");
+    const leaked = secrets.filter((secret) => seen.includes(secret));
+    if (leaked.length > 0) return `a secret was read: ${seen}`;
+    // A page of the target's own origin may read the refusal; no other may read a byte.
+    const ownOrigin = attack.from === "rebound" || attack.from === "typed";
+    if (!ownOrigin && guarded.length > 0) return `read ${seen}`;
+    const came = arrivals.some(named(attack.name));
+    if (attack.browser) return came ? "the browser let it through after all: take its `browser` out" : undefined;
+    if (!came) return "no attack: nothing arrived without a guard either";
+    if (attack.reads && armed.length === 0) return "no attack: nothing could be read without a guard either";
+    return undefined;
+}
+
+async function main() {
+    const { values } = parseArgs({
+        options: { proxy: { type: "string" }, control: { type: "string" }, allowing: { type: "string" } },
+    });
+    assert.ok(values.proxy && values.control, "--proxy and --control are needed");
+    const house = {
+        proxy: values.proxy.replace(/\/$/, ""),
+        port: Number(new URL(values.proxy).port),
+        control: values.control.replace(/\/$/, ""),
+        allowing: values.allowing?.replace(/\/$/, ""),
+        attacker: await attacker.start(attacks),
+        bait: await bait.start(),
+        scratch: fs.mkdtempSync(path.join(os.tmpdir(), "portunus-pages-")),
+    };
+    const here = `127.0.0.1:${house.attacker.port}`;
+    const { browser, close } = await chromium.start({
+        resolve: [
+            `MAP evil.example ${here}`,
+            `MAP localhost:5173 ${here}`,
+            `MAP localhost:5174 ${here}`,
+            "MAP rebind.example 127.0.0.1",
+            "MAP localhost.evil.example 127.0.0.1",
+        ],
+    });
+    const report = new Report();
+    try {
+        // First what must work: it signs the proxy in, so that what arrives upstream later is the attacks' own.
+        await controls.run(browser, house, report);
+        await attackAll(browser, house, report);
+    } finally {
+        await close();
+        house.attacker.stop();
+        house.bait.stop();
+        fs.rmSync(house.scratch, { recursive: true, force: true });
+    }
+    console.log(`${report.passed} passed, ${report.failed} failed`);
+    return report.failed === 0 ? 0 : 1;
+}
+
+main().then(
+    (code) => process.exit(code),
+    (error) => {
+        console.error(error);
+        console.log(`FAILED run: ${error.message.replace(/\s+/g, " ")}`);
+        process.exit(1);
+    },
+);
