@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -61,6 +62,7 @@ where
     let body: LoginBody = body.json().await?;
     let identity = state.identity(body.identity.as_deref())?;
     let credentials = body.credentials(identity)?;
+    identity.left.store(false, Ordering::Relaxed);
     match identity.session.sign_in(credentials).await {
         Ok(()) => Ok(json(StatusCode::OK, &identity.report(state.0.clock.wall()))),
         // Not an error to who asked for a login: it is half done.
@@ -99,6 +101,8 @@ where
 {
     let body: LogoutBody = body.json().await?;
     let identity = state.identity(body.identity.as_deref())?;
+    // Whatever the portal says to it: here it is over.
+    identity.left.store(true, Ordering::Relaxed);
     identity.session.sign_out().await.map_err(|error| Explained::from(&error))?;
     Ok(json(StatusCode::OK, &identity.report(state.0.clock.wall())))
 }
@@ -118,14 +122,17 @@ fn ready(state: &AdminState) -> Result<Response<Body>, Refusal> {
     };
     let mut problem = match (&missing.error, missing.state) {
         (Some(error), _) => Problem::new(error.code, error.text.clone()),
-        (None, State::AwaitingCode) => Problem::new(Cause::CodeRequired, "the login waits for a code"),
+        (None, State::AwaitingCode) => Problem::new(Cause::MfaRequired, "the login waits for a code"),
+        (None, State::SignedOut) if missing.account.password => {
+            Problem::new(Cause::SignedOut, "signed out by a person, and stays so until asked")
+        }
         (None, State::SignedOut | State::Opening | State::SignedIn | State::Failed) => {
-            Problem::new(Cause::PersonRequired, "nobody is signed in, and no password is configured")
+            Problem::new(Cause::SignInRequired, "nobody is signed in, and no password is configured")
         }
     };
-    problem.title = format!("identity {}: {}", missing.identity, problem.title);
+    problem.detail = format!("identity {}: {}", missing.identity, problem.detail);
     problem.status = StatusCode::SERVICE_UNAVAILABLE.as_u16();
-    Err(Refusal { problem, allow: None })
+    Err(Refusal { problem: Box::new(problem), allow: None })
 }
 
 fn exposition(state: &AdminState) -> Response<Body> {
@@ -213,7 +220,10 @@ where
         let Limits { body, body_time, .. } = *self.limits;
         let collected = tokio::time::timeout(body_time, self.collect(body)).await;
         parse(&collected.map_err(|_elapsed| {
-            Explained::new(Cause::BodyTooSlow, format!("the body took longer than {}", seconds(body_time)))
+            Explained::new(
+                Cause::ClientBodyTimeout,
+                format!("the body took longer than {}", seconds(body_time)),
+            )
         })??)
     }
 
@@ -240,14 +250,14 @@ where
 
 /// A problem on its way out.
 struct Refusal {
-    problem: Problem,
+    problem: Box<Problem>,
     allow: Option<&'static str>,
 }
 
 impl Refusal {
     fn into_response(self) -> Response<Body> {
         let status = StatusCode::from_u16(self.problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let mut response = json(status, &self.problem);
+        let mut response = json(status, &*self.problem);
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if let Some(allow) = self.allow {
@@ -262,13 +272,13 @@ impl Refusal {
 
 impl From<Explained> for Refusal {
     fn from(explained: Explained) -> Self {
-        Self { problem: explained.into(), allow: None }
+        Self { problem: Box::new(explained.into()), allow: None }
     }
 }
 
 fn wrong_method(allow: &'static str) -> Refusal {
     let problem = Problem::new(Cause::MethodNotAllowed, format!("this endpoint takes {allow}"));
-    Refusal { problem, allow: Some(allow) }
+    Refusal { problem: Box::new(problem), allow: Some(allow) }
 }
 
 fn json(status: StatusCode, value: &impl Serialize) -> Response<Body> {

@@ -100,7 +100,7 @@ pub enum ClientError {
     #[error("the answer of the running portunus is not understood: {0}")]
     NotUnderstood(&'static str),
     /// It refused, and says why.
-    #[error("{}", .0.title)]
+    #[error("{}", .0.detail)]
     Refused(Box<Problem>),
 }
 

@@ -7,14 +7,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::session::{PortalError, PortalErrorKind, SessionError};
 
-/// The machine word of a problem; stable, spelled in kebab case.
+/// The machine word of a problem; stable, spelled in kebab case, and the same that the proxy's own answers use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Cause {
     /// A person has to enter a code.
-    CodeRequired,
+    MfaRequired,
     /// A person has to sign in.
-    PersonRequired,
+    SignInRequired,
     /// E-mail or password refused.
     CredentialsRefused,
     /// The code was wrong, or already used.
@@ -32,7 +32,7 @@ pub enum Cause {
     /// Only the portal's own front end can go on.
     RiskChallenge,
     /// The portal limits the proxy's own calls.
-    RateLimited,
+    SignInRateLimited,
     /// Nothing reached the portal.
     PortalUnreachable,
     /// The call left, and no usable answer came.
@@ -47,10 +47,14 @@ pub enum Cause {
     TokenRefused,
     /// The secure channel cannot be opened.
     ChannelFailed,
+    /// The dialect has no secure channel, and a call asks for one.
+    NoSecureChannel,
+    /// The stored login cannot be read or written.
+    StateUnusable,
     /// The login took longer than one may wait.
-    WaitedTooLong,
+    SignInTimeout,
     /// Too many wait already.
-    QueueFull,
+    SignInQueueFull,
     /// Signed out by a person.
     SignedOut,
     /// The proxy is going away.
@@ -68,7 +72,7 @@ pub enum Cause {
     /// The body is larger than the admin API takes.
     BodyTooLarge,
     /// The body came too slowly.
-    BodyTooSlow,
+    ClientBodyTimeout,
     /// More subscribers than the admin API has room for.
     TooManySubscribers,
 }
@@ -78,7 +82,7 @@ pub enum Cause {
 #[serde(rename_all = "kebab-case")]
 pub enum Whose {
     /// The one who called.
-    Caller,
+    Client,
     /// A person is needed, or typed something wrong.
     Person,
     /// This proxy.
@@ -108,18 +112,20 @@ impl Explained {
 impl From<&SessionError> for Explained {
     fn from(error: &SessionError) -> Self {
         let (cause, retry_after) = match error {
-            SessionError::CodeRequired { expires_in: _ } => (Cause::CodeRequired, None),
-            SessionError::PersonRequired { reason: _ } => (Cause::PersonRequired, None),
+            SessionError::CodeRequired { expires_in: _ } => (Cause::MfaRequired, None),
+            SessionError::PersonRequired { reason: _ } => (Cause::SignInRequired, None),
             SessionError::CredentialsRefused => (Cause::CredentialsRefused, None),
             SessionError::PendingApproval => (Cause::PendingApproval, None),
             SessionError::AccountBlocked(_) => (Cause::AccountBlocked, None),
             SessionError::FingerprintMismatch => (Cause::FingerprintMismatch, None),
             SessionError::RiskChallenge => (Cause::RiskChallenge, None),
-            SessionError::RateLimited { retry_after } => (Cause::RateLimited, Some(*retry_after)),
+            SessionError::RateLimited { retry_after } => (Cause::SignInRateLimited, Some(*retry_after)),
             SessionError::Portal { source, retry_after } => (portal_cause(source), Some(*retry_after)),
             SessionError::Channel(_) => (Cause::ChannelFailed, None),
-            SessionError::WaitedTooLong => (Cause::WaitedTooLong, None),
-            SessionError::QueueFull => (Cause::QueueFull, None),
+            SessionError::NoChannel => (Cause::NoSecureChannel, None),
+            SessionError::Store(_) => (Cause::StateUnusable, None),
+            SessionError::WaitedTooLong => (Cause::SignInTimeout, None),
+            SessionError::QueueFull => (Cause::SignInQueueFull, None),
             SessionError::SignedOut => (Cause::SignedOut, None),
             SessionError::Closed => (Cause::ShuttingDown, None),
         };
@@ -128,11 +134,17 @@ impl From<&SessionError> for Explained {
 }
 
 impl Cause {
+    /// The word itself.
+    pub fn word(self) -> String {
+        // The name of a variant always serializes to a string.
+        serde_json::to_value(self).ok().and_then(|word| Some(word.as_str()?.to_owned())).unwrap_or_default()
+    }
+
     /// The status of a problem of this cause. 401 is not among them: nobody signs in *to* the admin API.
     pub fn status(self) -> StatusCode {
         match self {
-            Self::CodeRequired
-            | Self::PersonRequired
+            Self::MfaRequired
+            | Self::SignInRequired
             | Self::LoginGone
             | Self::NoChallenge
             | Self::SignedOut => StatusCode::CONFLICT,
@@ -143,59 +155,64 @@ impl Cause {
             | Self::FingerprintMismatch
             | Self::RiskChallenge
             | Self::TokenRefused => StatusCode::FORBIDDEN,
-            Self::RateLimited => StatusCode::TOO_MANY_REQUESTS,
+            Self::SignInRateLimited => StatusCode::TOO_MANY_REQUESTS,
             Self::PortalUnreachable
             | Self::OutcomeUnknown
             | Self::PortalTrouble
             | Self::PortalRefused
             | Self::PortalNotUnderstood
             | Self::ChannelFailed => StatusCode::BAD_GATEWAY,
-            Self::WaitedTooLong => StatusCode::GATEWAY_TIMEOUT,
-            Self::QueueFull | Self::ShuttingDown | Self::TooManySubscribers => {
+            Self::NoSecureChannel | Self::StateUnusable => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::SignInTimeout => StatusCode::GATEWAY_TIMEOUT,
+            Self::SignInQueueFull | Self::ShuttingDown | Self::TooManySubscribers => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
             Self::BadRequest | Self::IdentityRequired => StatusCode::BAD_REQUEST,
             Self::NotFound | Self::UnknownIdentity => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::BodyTooSlow => StatusCode::REQUEST_TIMEOUT,
+            Self::ClientBodyTimeout => StatusCode::REQUEST_TIMEOUT,
         }
     }
 
     /// Whose doing it is.
     pub fn whose(self) -> Whose {
         match self {
-            Self::CodeRequired | Self::PersonRequired | Self::CodeRefused | Self::SignedOut => Whose::Person,
+            Self::MfaRequired | Self::SignInRequired | Self::CodeRefused | Self::SignedOut => Whose::Person,
             Self::CredentialsRefused | Self::LoginGone | Self::NoChallenge => Whose::Person,
             Self::PendingApproval
             | Self::AccountBlocked
             | Self::RiskChallenge
-            | Self::RateLimited
+            | Self::SignInRateLimited
             | Self::OutcomeUnknown
             | Self::PortalTrouble
             | Self::PortalRefused
             | Self::PortalNotUnderstood
             | Self::TokenRefused
             | Self::ChannelFailed
-            | Self::WaitedTooLong => Whose::Portal,
+            | Self::SignInTimeout => Whose::Portal,
             Self::PortalUnreachable => Whose::Network,
-            Self::FingerprintMismatch | Self::QueueFull | Self::ShuttingDown => Whose::Proxy,
+            Self::FingerprintMismatch
+            | Self::NoSecureChannel
+            | Self::StateUnusable
+            | Self::SignInQueueFull
+            | Self::ShuttingDown => Whose::Proxy,
             Self::BadRequest
             | Self::NotFound
             | Self::MethodNotAllowed
             | Self::UnknownIdentity
             | Self::IdentityRequired
             | Self::BodyTooLarge
-            | Self::BodyTooSlow
-            | Self::TooManySubscribers => Whose::Caller,
+            | Self::ClientBodyTimeout
+            | Self::TooManySubscribers => Whose::Client,
         }
     }
 
     /// What to do about it, where there is something to do.
     pub fn hint(self) -> Option<&'static str> {
         Some(match self {
-            Self::CodeRequired => "run `portunus login` and enter the code",
-            Self::PersonRequired | Self::SignedOut => "run `portunus login`",
+            Self::MfaRequired => "run `portunus login` and enter the code",
+            Self::SignInRequired | Self::SignedOut => "run `portunus login`",
             Self::CredentialsRefused => "check e-mail and password, then run `portunus login`",
             Self::CodeRefused => "enter a fresh code: a used one is not taken twice",
             Self::LoginGone => "begin again with `portunus login`",
@@ -206,9 +223,9 @@ impl Cause {
                 "keep `portal.client_hash` as it was at the login, or sign in anew: `portunus login`"
             }
             Self::RiskChallenge => "sign in once with the portal's own front end, then run `portunus login`",
-            Self::RateLimited => "wait; more attempts make the wait longer",
+            Self::SignInRateLimited => "wait; more attempts make the wait longer",
             Self::PortalUnreachable => "see which step fails: `portunus check`",
-            Self::OutcomeUnknown | Self::PortalTrouble | Self::WaitedTooLong | Self::QueueFull => {
+            Self::OutcomeUnknown | Self::PortalTrouble | Self::SignInTimeout | Self::SignInQueueFull => {
                 "try again in a moment"
             }
             Self::PortalRefused => {
@@ -217,6 +234,8 @@ impl Cause {
             Self::PortalNotUnderstood => "check `upstream.url` and `portal.dialect`: `portunus check`",
             Self::TokenRefused => "sign in anew: `portunus login`",
             Self::ChannelFailed => "see what the portal serves: `portunus check`",
+            Self::NoSecureChannel => "choose another `portal.dialect`",
+            Self::StateUnusable => "see the proxy's log; `state.dir` must be readable and writable",
             Self::IdentityRequired => "name one with `identity`",
             Self::ShuttingDown
             | Self::BadRequest
@@ -224,7 +243,7 @@ impl Cause {
             | Self::MethodNotAllowed
             | Self::UnknownIdentity
             | Self::BodyTooLarge
-            | Self::BodyTooSlow
+            | Self::ClientBodyTimeout
             | Self::TooManySubscribers => return None,
         })
     }
@@ -235,7 +254,7 @@ fn portal_cause(error: &PortalError) -> Cause {
         PortalErrorKind::NotSent(_) => Cause::PortalUnreachable,
         PortalErrorKind::OutcomeUnknown(_) => Cause::OutcomeUnknown,
         PortalErrorKind::Trouble => Cause::PortalTrouble,
-        PortalErrorKind::RateLimited { retry_after: _ } => Cause::RateLimited,
+        PortalErrorKind::RateLimited { retry_after: _ } => Cause::SignInRateLimited,
         PortalErrorKind::ChannelStale | PortalErrorKind::Channel(_) => Cause::ChannelFailed,
         PortalErrorKind::CredentialsRefused => Cause::CredentialsRefused,
         PortalErrorKind::CodeRefused => Cause::CodeRefused,
@@ -263,6 +282,7 @@ fn with_sources(error: &SessionError) -> String {
             }
         }
         SessionError::Channel(source) => text = format!("{text}: {source}"),
+        SessionError::Store(source) => text = format!("{text}: {source}"),
         SessionError::CodeRequired { .. }
         | SessionError::PersonRequired { .. }
         | SessionError::CredentialsRefused
@@ -271,6 +291,7 @@ fn with_sources(error: &SessionError) -> String {
         | SessionError::FingerprintMismatch
         | SessionError::RiskChallenge
         | SessionError::RateLimited { .. }
+        | SessionError::NoChannel
         | SessionError::WaitedTooLong
         | SessionError::QueueFull
         | SessionError::SignedOut
@@ -328,7 +349,7 @@ mod tests {
 
     #[test]
     fn causes_are_spelled_in_kebab_case_on_the_wire() {
-        assert_eq!(serde_json::to_value(Cause::CodeRequired).unwrap(), "code-required");
+        assert_eq!(serde_json::to_value(Cause::MfaRequired).unwrap(), "mfa-required");
         assert_eq!(
             serde_json::from_str::<Cause>("\"portal-unreachable\"").unwrap(),
             Cause::PortalUnreachable

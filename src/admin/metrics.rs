@@ -61,6 +61,18 @@ pub struct Histogram {
     pub sum: f64,
 }
 
+impl Metric {
+    /// A counter of one sample.
+    pub fn counter(name: &'static str, help: &'static str, value: u64) -> Self {
+        Self { name, help, kind: MetricKind::Counter, samples: vec![Sample::number(value as f64)] }
+    }
+
+    /// A gauge of one sample.
+    pub fn gauge(name: &'static str, help: &'static str, value: f64) -> Self {
+        Self { name, help, kind: MetricKind::Gauge, samples: vec![Sample::number(value)] }
+    }
+}
+
 impl Sample {
     /// A number without labels.
     pub fn number(value: f64) -> Self {

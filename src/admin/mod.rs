@@ -18,6 +18,8 @@ mod api;
 mod client;
 mod events;
 mod explain;
+#[cfg(test)]
+pub(crate) mod fake;
 mod login;
 mod metrics;
 mod problem;
@@ -40,3 +42,6 @@ pub use server::{Limits, serve};
 pub use sign_in::{ChannelStanding, Pending, Phase, Pledge, SignIn, Standing};
 pub use socket::{Socket, SocketError, SocketFile, bind};
 pub use state::{AdminState, Identity};
+
+#[cfg(test)]
+mod tests;

@@ -23,13 +23,16 @@ pub struct Problem {
     pub kind: String,
     /// The HTTP status, again.
     pub status: u16,
-    /// What happened, in one lower-case line.
+    /// The cause in words, the same each time.
+    #[serde(default)]
     pub title: String,
+    /// What happened this time, in one lower-case line.
+    pub detail: String,
     /// The machine word.
     #[serde(default = "unknown_cause")]
     pub code: Cause,
     /// Whose doing it is.
-    pub whose: Whose,
+    pub who: Whose,
     /// What to do about it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
@@ -40,21 +43,22 @@ pub struct Problem {
 
 impl Problem {
     /// A problem with the standard hint of its cause.
-    pub fn new(cause: Cause, title: impl Into<String>) -> Self {
-        Explained::new(cause, title).into()
+    pub fn new(cause: Cause, detail: impl Into<String>) -> Self {
+        Explained::new(cause, detail).into()
     }
 }
 
 impl From<Explained> for Problem {
     fn from(explained: Explained) -> Self {
         let cause = explained.cause;
-        let word = serde_json::to_value(cause).ok().and_then(|word| word.as_str().map(str::to_owned));
+        let word = cause.word();
         Self {
-            kind: format!("{TYPE_PREFIX}{}", word.unwrap_or_default()),
+            kind: format!("{TYPE_PREFIX}{word}"),
             status: cause.status().as_u16(),
-            title: explained.text,
+            title: word.replace('-', " "),
+            detail: explained.text,
             code: cause,
-            whose: cause.whose(),
+            who: cause.whose(),
             hint: cause.hint().map(str::to_owned),
             retry_after: explained.retry_after.map(whole_seconds),
         }
@@ -80,9 +84,11 @@ mod tests {
     fn a_problem_names_its_type_status_cause_and_a_way_out() {
         let error = SessionError::RateLimited { retry_after: Duration::from_millis(1500) };
         let problem = serde_json::to_value(Problem::from(&error)).unwrap();
-        assert_eq!(problem["type"], "urn:portunus:problem:rate-limited");
+        assert_eq!(problem["type"], "urn:portunus:problem:sign-in-rate-limited");
+        assert_eq!(problem["title"], "sign in rate limited");
+        assert_eq!(problem["detail"], error.to_string());
         assert_eq!(problem["status"], 429);
-        assert_eq!(problem["whose"], "portal");
+        assert_eq!(problem["who"], "portal");
         assert_eq!(problem["retry_after"], 2);
         assert!(problem["hint"].as_str().unwrap().starts_with("wait"));
     }

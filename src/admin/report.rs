@@ -151,7 +151,7 @@ pub struct ErrorReport {
     /// What happened.
     pub text: String,
     /// Whose doing it is.
-    pub whose: Whose,
+    pub who: Whose,
     /// What to do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
@@ -192,7 +192,7 @@ impl From<&SessionError> for ErrorReport {
         Self {
             code: cause,
             text,
-            whose: cause.whose(),
+            who: cause.whose(),
             hint: cause.hint().map(str::to_owned),
             retry_after: retry_after.map(whole_seconds),
         }

@@ -8,8 +8,8 @@ use std::time::{Duration, SystemTime};
 use crate::secret::OneTimeCode;
 use crate::session::{Challenge, Credentials, FactorKind, SessionError, SessionHandle, Status};
 
-/// How often a session without news of its own is looked at.
-const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// How often a session is looked at that has no news.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// A boxed future, so that sessions and their fakes stand in one list.
 pub type Pledge<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -85,13 +85,19 @@ pub struct ChannelStanding {
 
 impl SignIn for SessionHandle {
     fn standing(&self) -> Standing {
-        // JOIN: `refresh_at` and `channel` wait for accessors of the session's owner.
-        Standing { phase: self.status().into(), refresh_at: None, channel: None }
+        let channel = self
+            .current_channel()
+            .map(|open| ChannelStanding { opened_at: open.opened_at(), expires_at: open.expires_at() });
+        Standing { phase: self.status().into(), refresh_at: self.refresh_at(), channel }
     }
 
     fn changed(&self) -> Pledge<'_, ()> {
-        // JOIN: the session's own watch, once it offers one.
-        Box::pin(tokio::time::sleep(LOOK_EVERY))
+        // The channel's life is published elsewhere, and what lies between two subscriptions is missed: a
+        // look now and then finds both.
+        let mut changes = self.subscribe();
+        Box::pin(async move {
+            let _ = tokio::time::timeout(LOOK_EVERY, changes.changed()).await;
+        })
     }
 
     fn sign_in(&self, credentials: Option<Credentials>) -> Pledge<'_, Result<(), SessionError>> {
@@ -125,7 +131,7 @@ impl From<Status> for Phase {
 
 impl From<Challenge> for Pending {
     fn from(challenge: Challenge) -> Self {
-        let delivered = matches!(challenge.method.kind, FactorKind::Email | FactorKind::Other);
+        let delivered = challenge.method.kind == FactorKind::Email;
         Self {
             method: challenge.method.kind,
             offered: challenge.offered.into_iter().map(|method| (method.kind, method.label)).collect(),

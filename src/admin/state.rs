@@ -1,6 +1,7 @@
 //! What the admin API holds: the identities, and what it was told at the start.
 
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
@@ -41,6 +42,8 @@ pub struct Identity {
     pub(super) session: Arc<dyn SignIn>,
     pub(super) configured: Option<Credentials>,
     since: Mutex<Option<(State, SystemTime)>>,
+    /// A person signed out: nothing signs in by itself until a person does.
+    pub(super) left: AtomicBool,
 }
 
 impl AdminState {
@@ -92,7 +95,7 @@ impl fmt::Debug for AdminState {
 impl Identity {
     /// An identity and what its configuration signs in with, if anything.
     pub fn new(name: IdentityName, session: Arc<dyn SignIn>, configured: Option<Credentials>) -> Self {
-        Self { name, session, configured, since: Mutex::new(None) }
+        Self { name, session, configured, since: Mutex::new(None), left: AtomicBool::new(false) }
     }
 
     /// Where it stands at `now`.
@@ -120,7 +123,9 @@ impl Identity {
                 report.expires_in = Some(seconds_left(expires_at, now));
                 report.refresh_in = standing.refresh_at.map(|at| seconds_left(at, now));
             }
-            Phase::SignedOut | Phase::Opening => report.ready = report.account.password,
+            Phase::SignedOut | Phase::Opening => {
+                report.ready = report.account.password && !self.left.load(Ordering::Relaxed);
+            }
             Phase::AwaitingCode(pending) => report.challenge = Some(ChallengeReport::new(&pending, now)),
             Phase::Failed(error) => report.error = Some(ErrorReport::from(&error)),
         }

@@ -29,12 +29,12 @@ pub struct GlobalFlags {
     #[arg(short, long, global = true, value_name = "PATH")]
     pub config: Option<PathBuf>,
 
-    /// The admin socket [default: admin.socket of the configuration, else $XDG_RUNTIME_DIR/portunus/admin.sock]
+    /// The admin socket [default: admin.socket of the configuration, else $XDG_RUNTIME_DIR/portunus/NAME.sock]
     #[arg(long, global = true, value_name = "PATH")]
     pub socket: Option<PathBuf>,
 
-    /// When to use colours; `auto` asks the terminal and NO_COLOR
-    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    /// When to use colours: auto, always, never; auto asks the terminal and NO_COLOR
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", hide_possible_values = true)]
     pub color: ColorWhen,
 
     /// Say nothing but errors

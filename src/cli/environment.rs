@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The environment's variables, and which of the standard streams are a terminal.
 #[derive(Clone, Default)]
@@ -32,12 +32,9 @@ impl Environment {
         self.var_os(name).and_then(OsStr::to_str)
     }
 
-    /// All variables whose names begin so.
-    pub fn with_prefix<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = (&'a str, &'a OsStr)> {
-        self.variables
-            .iter()
-            .filter_map(|(name, value)| Some((name.to_str()?, value.as_os_str())))
-            .filter(move |(name, _)| name.starts_with(prefix))
+    /// All variables, for whoever reads settings from them.
+    pub fn variables(&self) -> impl Iterator<Item = (&OsStr, &OsStr)> {
+        self.variables.iter().map(|(name, value)| (name.as_os_str(), value.as_os_str()))
     }
 
     /// An absolute directory from a variable; the XDG specification has relative ones ignored.
@@ -55,12 +52,15 @@ impl Environment {
         self.directory("XDG_STATE_HOME").or_else(|| Some(self.directory("HOME")?.join(".local/state")))
     }
 
-    /// Where the admin socket is unless something else is said: `$XDG_RUNTIME_DIR/portunus/admin.sock`, and
-    /// without that directory `portunus/run/admin.sock` in the state home. Never under `/tmp`.
-    pub fn default_socket(&self) -> Option<PathBuf> {
-        let runtime = self.directory("XDG_RUNTIME_DIR").map(|dir| dir.join("portunus"));
-        let dir = runtime.or_else(|| Some(self.state_home()?.join("portunus/run")))?;
-        Some(dir.join("admin.sock"))
+    /// Where the admin socket of a proxy with this configuration is unless something else is said:
+    /// `$XDG_RUNTIME_DIR/portunus/NAME.sock`, and without that directory `portunus/NAME.sock` in the state
+    /// home. NAME is the configuration file's without its ending, so that each has its own. Never in `/tmp`.
+    pub fn default_socket(&self, config: Option<&Path>) -> Option<PathBuf> {
+        let runtime = self.directory("XDG_RUNTIME_DIR").or_else(|| self.state_home())?;
+        let name = config.and_then(Path::file_stem).unwrap_or(OsStr::new("portunus"));
+        let mut file = name.to_owned();
+        file.push(".sock");
+        Some(runtime.join("portunus").join(file))
     }
 }
 
@@ -81,16 +81,18 @@ mod tests {
 
     #[test]
     fn the_socket_is_in_the_runtime_directory_or_in_the_state_home() {
-        let socket = |variables: &[_]| environment(variables).default_socket();
+        let socket = |variables: &[_], config| environment(variables).default_socket(config);
+        let run = [("XDG_RUNTIME_DIR", "/run/user/1000"), ("HOME", "/home/a")];
+        assert_eq!(socket(&run, None), Some("/run/user/1000/portunus/portunus.sock".into()));
         assert_eq!(
-            socket(&[("XDG_RUNTIME_DIR", "/run/user/1000"), ("HOME", "/home/a")]),
-            Some("/run/user/1000/portunus/admin.sock".into())
+            socket(&run, Some(Path::new("/etc/work.toml"))),
+            Some("/run/user/1000/portunus/work.sock".into())
         );
         assert_eq!(
-            socket(&[("XDG_RUNTIME_DIR", "relative"), ("HOME", "/home/a")]),
-            Some("/home/a/.local/state/portunus/run/admin.sock".into())
+            socket(&[("XDG_RUNTIME_DIR", "relative"), ("HOME", "/home/a")], None),
+            Some("/home/a/.local/state/portunus/portunus.sock".into())
         );
-        assert_eq!(socket(&[]), None);
+        assert_eq!(socket(&[], None), None);
     }
 
     #[test]
@@ -98,6 +100,6 @@ mod tests {
         let environment = environment(&[("A", ""), ("PORTUNUS_PASSWORD", "CNRY-7")]);
         assert_eq!(environment.var("A"), None);
         assert!(!format!("{environment:?}").contains("CNRY-7"));
-        assert_eq!(environment.with_prefix("PORTUNUS_").count(), 1);
+        assert_eq!(environment.variables().count(), 2);
     }
 }

@@ -108,8 +108,8 @@ impl From<&ClientError> for Exit {
 impl From<Cause> for Exit {
     fn from(cause: Cause) -> Self {
         match cause {
-            Cause::CodeRequired
-            | Cause::PersonRequired
+            Cause::MfaRequired
+            | Cause::SignInRequired
             | Cause::LoginGone
             | Cause::NoChallenge
             | Cause::SignedOut => Self::PersonNeeded,
@@ -118,24 +118,25 @@ impl From<Cause> for Exit {
             | Cause::PortalTrouble
             | Cause::PortalNotUnderstood
             | Cause::ChannelFailed
-            | Cause::WaitedTooLong => Self::Unreachable,
+            | Cause::SignInTimeout => Self::Unreachable,
+            Cause::NoSecureChannel | Cause::StateUnusable => Self::Failed,
             Cause::CredentialsRefused
             | Cause::CodeRefused
             | Cause::PendingApproval
             | Cause::AccountBlocked
             | Cause::FingerprintMismatch
             | Cause::RiskChallenge
-            | Cause::RateLimited
+            | Cause::SignInRateLimited
             | Cause::PortalRefused
             | Cause::TokenRefused => Self::Refused,
             Cause::UnknownIdentity | Cause::IdentityRequired => Self::Usage,
             Cause::ShuttingDown => Self::NotRunning,
-            Cause::QueueFull
+            Cause::SignInQueueFull
             | Cause::BadRequest
             | Cause::NotFound
             | Cause::MethodNotAllowed
             | Cause::BodyTooLarge
-            | Cause::BodyTooSlow
+            | Cause::ClientBodyTimeout
             | Cause::TooManySubscribers => Self::Failed,
         }
     }
@@ -167,7 +168,7 @@ mod tests {
     #[test]
     fn a_cause_decides_the_code() {
         let refused = |cause| Exit::from(&ClientError::Refused(Box::new(Problem::new(cause, "x"))));
-        assert_eq!(refused(Cause::CodeRequired), Exit::PersonNeeded);
+        assert_eq!(refused(Cause::MfaRequired), Exit::PersonNeeded);
         assert_eq!(refused(Cause::PortalUnreachable), Exit::Unreachable);
         assert_eq!(refused(Cause::CredentialsRefused), Exit::Refused);
         assert_eq!(refused(Cause::IdentityRequired), Exit::Usage);

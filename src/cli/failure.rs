@@ -82,7 +82,7 @@ mod tests {
 
     #[test]
     fn a_wait_that_the_portal_asks_for_is_passed_on() {
-        let mut problem = Problem::new(Cause::RateLimited, "the portal limits the proxy's own calls");
+        let mut problem = Problem::new(Cause::SignInRateLimited, "the portal limits the proxy's own calls");
         problem.retry_after = Some(90);
         let failure = Failure::from(ClientError::Refused(Box::new(problem)));
         assert_eq!(failure.what, "the portal limits the proxy's own calls; try again in 1 min 30 s");

@@ -15,6 +15,7 @@ mod join;
 mod login;
 mod logout;
 mod prompt;
+mod run;
 #[cfg(test)]
 mod script;
 mod span;
@@ -52,7 +53,7 @@ pub fn run(arguments: impl IntoIterator<Item = std::ffi::OsString>, environment:
 fn dispatch(parsed: Arguments, environment: &Environment, screen: &mut Screen) -> Result<Exit, Failure> {
     let Arguments { global, command } = parsed;
     match command {
-        Command::Run(flags) => join::run(&global, &flags, environment).map(|()| Exit::Ok),
+        Command::Run(flags) => run::run(&global, &flags, environment, screen).map(|()| Exit::Ok),
         Command::Check(flags) => wait(check::check(&global, &flags, environment, screen)),
         Command::Login(flags) => {
             let client = join::client(&global, environment)?;

@@ -29,7 +29,7 @@ pub struct Fault {
     /// What happened.
     pub what: String,
     /// Whose doing it is.
-    pub whose: Whose,
+    pub who: Whose,
     /// What to do.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
@@ -137,7 +137,7 @@ impl<'a, T: Terminal> Stages<'a, T> {
 fn too_slow() -> Fault {
     Fault {
         what: format!("no answer within {} s", STAGE_TIME.as_secs()),
-        whose: Whose::Network,
+        who: Whose::Network,
         hint: Some("is there a firewall or a corporate proxy on the way?".to_owned()),
         exit: Exit::Unreachable,
     }
@@ -157,7 +157,7 @@ fn render(stage: &Stage, paint: Paint) -> String {
     let mut lines = format!("{mark} {:<12} {} {text}", stage.name, paint.faint(format!("{time:>8}")));
     if let Outcome::Failed(fault) = &stage.outcome {
         let indent = " ".repeat(24);
-        lines = format!("{lines}\n{indent}whose: {}", whose(fault.whose));
+        lines = format!("{lines}\n{indent}whose: {}", whose(fault.who));
         if let Some(hint) = &fault.hint {
             lines = format!("{lines}\n{indent}{} {hint}", paint.strong("hint:"));
         }
@@ -167,7 +167,7 @@ fn render(stage: &Stage, paint: Paint) -> String {
 
 fn whose(whose: Whose) -> &'static str {
     match whose {
-        Whose::Caller => "the command line",
+        Whose::Client => "the command line",
         Whose::Person => "yours: credentials or configuration",
         Whose::Proxy => "this machine or this proxy",
         Whose::Network => "the way to the portal",
@@ -187,7 +187,7 @@ mod tests {
     fn refused() -> Fault {
         Fault {
             what: "connection refused by 127.0.0.1:443".into(),
-            whose: Whose::Network,
+            who: Whose::Network,
             hint: Some("is the portal up, and is the port right?".into()),
             exit: Exit::Unreachable,
         }
@@ -236,7 +236,7 @@ mod tests {
         assert_eq!(fields(0), (&"dns".into(), &"ok".into()));
         assert_eq!(fields(1), (&"tcp".into(), &"failed".into()));
         assert_eq!(fields(2), (&"tls".into(), &"skipped".into()));
-        assert_eq!(document["stages"][1]["whose"], "network");
+        assert_eq!(document["stages"][1]["who"], "network");
         assert_eq!(document["stages"][1]["took_ms"], 0);
     }
 

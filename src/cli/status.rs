@@ -176,7 +176,7 @@ portunus 0.1.0 · pid 4242 · up 3 h 12 min · listens on 127.0.0.1:8787, [::1]:
         failed.error = Some(ErrorReport {
             code: Cause::PortalUnreachable,
             text: "the portal could not be asked".into(),
-            whose: Whose::Network,
+            who: Whose::Network,
             hint: Some("see which step fails: `portunus check`".into()),
             retry_after: Some(8),
         });

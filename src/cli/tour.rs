@@ -6,8 +6,8 @@ use super::exit::Exit;
 use super::span::took;
 use super::terminal::{Paint, Terminal};
 
-/// The widest line of text.
-const WIDTH: usize = 92;
+/// The widest line of text, without its indent.
+const WIDTH: usize = 90;
 
 /// The indent below a step's title.
 const INDENT: &str = "      ";
@@ -79,8 +79,9 @@ fn render(number: usize, step: &Step, paint: Paint) -> String {
     lines.join("\n")
 }
 
-/// The text in lines of at most `width` characters, each behind the indent.
+/// The text in lines of at most `width` characters, each behind the indent, which does not count.
 fn wrapped(text: &str, indent: &str, width: usize) -> String {
+    let width = width + indent.chars().count();
     let mut lines: Vec<String> = Vec::new();
     for word in text.split_whitespace() {
         match lines.last_mut() {
@@ -151,6 +152,6 @@ simulator and proxy in one process
     fn lines_are_as_wide_as_they_may_be_and_not_wider() {
         assert_eq!(wrapped("aa bb cc", "", 5), "aa bb\ncc");
         assert_eq!(wrapped("aa bb cc", "", 4), "aa\nbb\ncc");
-        assert_eq!(wrapped("longer than that", "  ", 4), "  longer\n  than\n  that");
+        assert_eq!(wrapped("longer than a line", "  ", 6), "  longer\n  than a\n  line");
     }
 }

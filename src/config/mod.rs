@@ -37,7 +37,8 @@ pub use section::login::{Email, Login};
 pub use section::portal::{ClientHashError, ClientHashSource, Portal, PortalName};
 pub use section::requests::RequestTemplate;
 pub use section::route::{Bearer, PathPattern, Protect, Replay, Route};
-pub use section::upstream::{ExtraHeader, ExtraValue, KeyPin, Upstream};
+pub use section::session::Session;
+pub use section::upstream::{Cookies, ExtraHeader, ExtraValue, KeyPin, Upstream};
 pub use setting::{Fallback, Kind, Setting};
 pub use state_dir::{StateDir, StateError};
 pub use values::Auto;
@@ -71,6 +72,8 @@ pub struct Config {
     pub dialect: DialectOverrides,
     /// What signs in.
     pub login: Login,
+    /// How the login and the channel are kept alive.
+    pub session: Session,
     /// Exceptions for single paths; the first that fits holds.
     pub routes: Vec<Route>,
     /// Who may speak to the proxy.
@@ -140,7 +143,13 @@ impl Config {
         let portal = Portal::read(&mut reader.section("portal", document));
         let preset = portal.as_ref().map(|portal| portal.dialect);
         let dialect = DialectOverrides::read(&mut reader.section("dialect", document), preset);
+        if let (Some(portal), Some(dialect)) = (&portal, &dialect) {
+            for text in spelled(portal, dialect).1 {
+                reader.report(Problem::new(&Place::Nowhere, format!("[dialect] {text}")));
+            }
+        }
         let login = Login::read(&mut reader.section("login", document));
+        let session = Session::read(&mut reader.section("session", document));
         let guard = Guard::read(&mut reader.section("guard", document));
         // A key that is written but wrong was reported; it is not missing as well.
         let has_key = guard.as_ref().is_none_or(|guard| guard.local_key.is_some());
@@ -164,6 +173,7 @@ impl Config {
             portal: portal?,
             dialect: dialect?,
             login: login?,
+            session: session?,
             routes: routes?,
             guard: guard?,
             limits: limits?,
@@ -175,10 +185,7 @@ impl Config {
 
     /// The deployment's spelling: its preset with the overrides put in.
     pub fn dialect(&self) -> Dialect {
-        let portal = self.portal.name.as_str();
-        let mut dialect = Dialect::preset(self.portal.dialect, portal);
-        self.dialect.apply(portal, &mut dialect);
-        dialect
+        spelled(&self.portal, &self.dialect).0
     }
 
     /// What secrets are fetched from.
@@ -194,6 +201,13 @@ impl Config {
 /// All settings there are, in the order of `proxy.toml`.
 pub fn settings() -> impl Iterator<Item = &'static Setting> {
     section::settings()
+}
+
+/// The preset with the overrides put in, and what does not hold together then.
+fn spelled(portal: &Portal, overrides: &DialectOverrides) -> (Dialect, Vec<String>) {
+    let mut dialect = Dialect::preset(portal.dialect, portal.name.as_str());
+    let problems = overrides.apply(&mut dialect);
+    (dialect, problems)
 }
 
 fn read_routes(reader: &mut Reader<'_>, document: &Table) -> Option<Vec<Route>> {

@@ -1,5 +1,6 @@
 //! Where a secret comes from. The configuration says where, never what.
 
+use std::borrow::Cow;
 use std::io;
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
@@ -60,7 +61,7 @@ pub trait Person {
 #[error("{setting}: {cause}")]
 pub struct SecretError {
     /// Which setting names it, as `section.key`.
-    pub setting: &'static str,
+    pub setting: Cow<'static, str>,
     /// Why.
     pub cause: SecretCause,
 }
@@ -150,11 +151,12 @@ impl SecretSource {
     /// Why it cannot be had. No text of the secret is in the error.
     pub async fn resolve<T>(
         &self,
-        setting: &'static str,
+        setting: impl Into<Cow<'static, str>>,
         keep: impl FnOnce(String) -> T,
         surroundings: &Surroundings<'_>,
     ) -> Result<T, SecretError> {
-        let fetched = self.fetch(setting, surroundings).await;
+        let setting = setting.into();
+        let fetched = self.fetch(&setting, surroundings).await;
         let text =
             fetched.and_then(|bytes| text_of(&bytes)).map_err(|cause| SecretError { setting, cause })?;
         Ok(keep(text))
@@ -167,7 +169,7 @@ impl SecretSource {
 
     async fn fetch(
         &self,
-        setting: &'static str,
+        setting: &str,
         surroundings: &Surroundings<'_>,
     ) -> Result<Zeroizing<Vec<u8>>, SecretCause> {
         match self {

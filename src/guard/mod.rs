@@ -1,6 +1,6 @@
 //! Who may speak: the checks between a request and everything that carries a person's credentials.
 //!
-//! In: a request and its [`Peer`]. Out: [`Admitted`], which only this room can make, or a [`Refusal`] that says
+//! In: a request and its [`Peer`](crate::listener::Peer). Out: [`Admitted`], which only this room can make, or a [`Refusal`] that says
 //! what is wrong and what to do. Always, in this order: framing that admits one reading only, a method and a
 //! target that a reverse proxy serves, one `Host` that is ours, no foreign origin, the local key if one is set.
 //! A plain GET costs one pass over its headers and no allocation.

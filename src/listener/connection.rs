@@ -104,12 +104,13 @@ async fn sniff(stream: &Stream, control: &Control) -> Option<Protocol> {
         let seen = {
             let mut peek = pin!(stream.peek(&mut first));
             poll_fn(|cx| {
-                // The bytes first: who has sent a request before the drain began is served.
                 if let Poll::Ready(seen) = peek.as_mut().poll(cx) {
                     return Poll::Ready(seen.ok());
                 }
                 match control.order(cx.waker()) {
                     Order::Serve => Poll::Pending,
+                    // Who has sent a request before the drain began is served; his bytes end the wait.
+                    Order::Drain if stream.has_bytes() => Poll::Pending,
                     Order::Drain | Order::Leave => Poll::Ready(None),
                 }
             })

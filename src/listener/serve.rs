@@ -2,13 +2,14 @@
 
 use std::future::{Future, poll_fn};
 use std::io;
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, Sleep, interval, sleep_until, timeout};
 
@@ -88,10 +89,9 @@ pub async fn serve<H: Handler>(
     }
 
     // Who stood in the queue before the doors closed is still let in.
-    while let Some(Ok(accepted)) = doors.accept_now().await {
+    for accepted in doors.close() {
         enter(accepted, &mut connections);
     }
-    drop(doors);
     register.drain();
     while !register.is_empty() {
         tokio::select! {
@@ -151,41 +151,64 @@ impl Doors {
         .await
     }
 
-    /// As [`Doors::accept`], without waiting.
-    async fn accept_now(&mut self) -> Option<io::Result<Accepted>> {
-        let mut accept = pin!(self.accept());
-        poll_fn(|cx| match accept.as_mut().poll(cx) {
-            Poll::Ready(accepted) => Poll::Ready(Some(accepted)),
-            Poll::Pending => Poll::Ready(None),
-        })
-        .await
+    /// Closes the doors; who stands in the queue still comes in. The kernel is asked, since the runtime hears of
+    /// a caller only when it next looks.
+    fn close(self) -> Vec<Accepted> {
+        self.doors.into_iter().flat_map(|door| door.close().unwrap_or_default()).collect()
     }
 }
 
 impl Door {
     /// A connection, or `None` for one that is not let in.
-    fn poll_accept(&self, cx: &mut std::task::Context<'_>) -> Poll<io::Result<Option<Accepted>>> {
+    fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<Option<Accepted>>> {
         match self {
             Self::Tcp(listener) => {
-                let (stream, client) = std::task::ready!(listener.poll_accept(cx))?;
-                // Either fails only if the client has gone already.
-                let (Ok(()), Ok(local)) = (stream.set_nodelay(true), stream.local_addr()) else {
-                    return Poll::Ready(Ok(None));
-                };
-                let peer = Peer::Tcp { client, local };
-                Poll::Ready(Ok(Some(Accepted { stream: Stream::Tcp(stream), peer })))
+                listener.poll_accept(cx).map_ok(|(stream, client)| Accepted::tcp(stream, client))
             }
             Self::Unix { listener, owner, .. } => {
-                let (stream, _) = std::task::ready!(listener.poll_accept(cx))?;
-                let Ok(credentials) = stream.peer_cred() else { return Poll::Ready(Ok(None)) };
-                let uid = credentials.uid();
-                if !may_enter(uid, *owner) {
-                    tracing::warn!(uid, "another user's connection to the unix socket was refused");
-                    return Poll::Ready(Ok(None));
-                }
-                Poll::Ready(Ok(Some(Accepted { stream: Stream::Unix(stream), peer: Peer::Unix { uid } })))
+                listener.poll_accept(cx).map_ok(|(stream, _)| Accepted::unix(stream, *owner))
             }
         }
+    }
+
+    fn close(self) -> io::Result<Vec<Accepted>> {
+        let mut last = Vec::new();
+        match self {
+            Self::Tcp(listener) => {
+                let listener = listener.into_std()?;
+                while let Ok((stream, client)) = listener.accept() {
+                    stream.set_nonblocking(true)?;
+                    last.extend(Accepted::tcp(TcpStream::from_std(stream)?, client));
+                }
+            }
+            Self::Unix { listener, owner, _file } => {
+                let listener = listener.into_std()?;
+                while let Ok((stream, _)) = listener.accept() {
+                    stream.set_nonblocking(true)?;
+                    last.extend(Accepted::unix(UnixStream::from_std(stream)?, owner));
+                }
+            }
+        }
+        Ok(last)
+    }
+}
+
+impl Accepted {
+    /// `None` if the client has gone already.
+    fn tcp(stream: TcpStream, client: SocketAddr) -> Option<Self> {
+        stream.set_nodelay(true).ok()?;
+        let local = stream.local_addr().ok()?;
+        Some(Self { stream: Stream::Tcp(stream), peer: Peer::Tcp { client, local } })
+    }
+
+    /// `None` for another user.
+    fn unix(stream: UnixStream, owner: u32) -> Option<Self> {
+        let uid = stream.peer_cred().ok()?.uid();
+        if !may_enter(uid, owner) {
+            tracing::warn!(uid, "another user's connection to the unix socket was refused");
+            return None;
+        }
+        Some(Self { stream: Stream::Unix(stream), peer: Peer::Unix { uid } })
     }
 }
 

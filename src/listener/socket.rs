@@ -40,6 +40,17 @@ impl Stream {
         }
     }
 
+    /// Whether bytes have arrived, asked of the kernel: the runtime may not have heard of them yet.
+    pub(super) fn has_bytes(&self) -> bool {
+        let fd = match self {
+            Self::Tcp(stream) => stream.as_fd(),
+            Self::Unix(stream) => stream.as_fd(),
+        };
+        let mut first = [0; 1];
+        rustix::net::recv(fd, &mut first, RecvFlags::PEEK | RecvFlags::DONTWAIT)
+            .is_ok_and(|(_, seen)| seen > 0)
+    }
+
     /// Writes what goes at once; for a last word to somebody who is sent away.
     pub(super) fn write_now(&self, bytes: &[u8]) {
         let _ = match self {

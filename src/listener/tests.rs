@@ -338,10 +338,16 @@ async fn a_drain_finishes_what_runs_closes_what_rests_and_lets_nobody_in() {
     get(&mut resting, "/1").await;
     send(&mut running, "GET /wait HTTP/1.1\r\nhost: a\r\n\r\n").await;
     server.calls(2).await;
-    // Two more at the door: one has spoken, one has not. (The accept loop has not run since.)
-    let mut spoken = server.connect().await;
-    send(&mut spoken, "GET /late HTTP/1.1\r\nhost: a\r\n\r\n").await;
-    let mut silent = server.connect().await;
+    // Two more at the door when the order comes: one has spoken, one has not. This thread is the server's, and
+    // it does not run between these lines.
+    let at_the_door = |bytes: &[u8]| {
+        let mut client = std::net::TcpStream::connect(server.address).unwrap();
+        std::io::Write::write_all(&mut client, bytes).unwrap();
+        client.set_nonblocking(true).unwrap();
+        TcpStream::from_std(client).unwrap()
+    };
+    let mut spoken = at_the_door(b"GET /late HTTP/1.1\r\nhost: a\r\n\r\n");
+    let mut silent = at_the_door(b"");
     server.stop();
     assert_eq!(rest(&mut resting).await, "");
     assert_eq!(rest(&mut silent).await, "");

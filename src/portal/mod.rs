@@ -4,14 +4,19 @@
 //! [`Verdict`] on a forwarded reply. Always: what is sent follows the dialect strictly, what is read is read
 //! liberally; messages are never matched on. Refuses to know: when something is called, and who waits for it.
 
+mod adopted;
 mod client;
 mod dialect;
+mod reading;
+mod refusal;
 mod verdict;
 mod wire;
 
-pub use client::Client;
+pub use adopted::Adopted;
+pub use client::{Client, Settings};
 pub use dialect::{
     BadTemplate, Dialect, EmptyBody, Endpoint, MethodForm, MissingValue, Preset, RequestTemplate,
     RequestTemplates,
 };
+pub use reading::Reading;
 pub use verdict::Verdict;

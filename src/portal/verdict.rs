@@ -35,7 +35,10 @@ impl Verdict {
     /// Judges an answer by its status, headers and (opened, or plain) body. A body that is no JSON object is
     /// told by its first byte and judged by the status alone; of one that is, nothing is stored.
     pub fn of(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Self {
-        let signs = Signs::of(body);
+        Self::by(&Signs::of(body), status, headers)
+    }
+
+    pub(super) fn by(signs: &Signs, status: StatusCode, headers: &HeaderMap) -> Self {
         // What succeeded is never called refused, whatever else it says: it must not be sent again.
         let succeeded = signs.is_success(status);
         let meaning = if succeeded { Meaning::Unknown } else { signs.meaning() };
@@ -52,7 +55,7 @@ impl Verdict {
             return Self::Blocked(blocked);
         }
         if status == StatusCode::TOO_MANY_REQUESTS || meaning == Meaning::RateLimited {
-            return Self::RateLimited(wait(headers, &signs, SystemTime::now()));
+            return Self::RateLimited(wait(headers, signs, SystemTime::now()));
         }
         if status == StatusCode::UNAUTHORIZED || (by_code && meaning == Meaning::Unauthorized) {
             return Self::BearerRefused;

@@ -88,6 +88,8 @@ fn of_session(e: &SessionError) -> Row {
         SessionError::Channel(e) => of_channel(e),
         SessionError::WaitedTooLong => SIGN_IN_TIMEOUT,
         SessionError::QueueFull => QUEUE_FULL,
+        SessionError::NoChannel => NO_CHANNEL,
+        SessionError::Store(_) => STATE_UNUSABLE,
         SessionError::SignedOut => SIGNED_OUT,
         SessionError::Closed => SHUTTING_DOWN,
     }

@@ -5,6 +5,8 @@ use std::borrow::Cow;
 use http::StatusCode;
 
 use crate::channel::ChannelError;
+use crate::guard::Refusal;
+use crate::route::NoRoute;
 use crate::session::SessionError;
 use crate::upstream::UpstreamError;
 
@@ -31,7 +33,7 @@ pub enum ProxyError {
     },
     /// The client's body broke off while it was collected.
     #[error("the request's body broke off, or is framed badly")]
-    ClientBodyBroken(#[source] hyper::Error),
+    ClientBodyBroken(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The client's body stood still while it was collected.
     #[error("the request's body did not come in time")]
     ClientBodyStalled,
@@ -66,4 +68,40 @@ pub struct Refused {
     pub hint: Cow<'static, str>,
     /// Whether the connection cannot be trusted any more (bad framing).
     pub close: bool,
+}
+
+impl From<Refusal> for Refused {
+    fn from(refusal: Refusal) -> Self {
+        Self {
+            status: refusal.status(),
+            code: refusal.code(),
+            text: refusal.to_string().into(),
+            hint: refusal.hint().into(),
+            close: refusal.closes(),
+        }
+    }
+}
+
+impl From<NoRoute> for Refused {
+    fn from(none: NoRoute) -> Self {
+        Self {
+            status: none.status(),
+            code: none.code(),
+            text: none.to_string().into(),
+            hint: none.hint().into(),
+            close: false,
+        }
+    }
+}
+
+impl From<Refusal> for ProxyError {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal.into())
+    }
+}
+
+impl From<NoRoute> for ProxyError {
+    fn from(none: NoRoute) -> Self {
+        Self::Refused(none.into())
+    }
 }

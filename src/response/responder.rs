@@ -5,6 +5,7 @@ use http::header::{self, HeaderMap, HeaderName};
 use http::{HeaderValue, Response, StatusCode, Version, response};
 
 use super::{Body, Caller, Cookies, links};
+use crate::route::HeaderPolicy;
 use crate::upstream::{Base, Reply, X_REQUEST_ID};
 
 /// Makes the portal's answers local: its links, its cookies, its headers.
@@ -12,12 +13,13 @@ use crate::upstream::{Base, Reply, X_REQUEST_ID};
 pub struct Responder {
     base: Base,
     cookies: Cookies,
+    headers: HeaderPolicy,
 }
 
 impl Responder {
-    /// For answers of the portal at `base`.
-    pub fn new(base: Base, cookies: Cookies) -> Self {
-        Self { base, cookies }
+    /// For answers of the portal at `base`, under the policy of the route table.
+    pub fn new(base: Base, cookies: Cookies, headers: HeaderPolicy) -> Self {
+        Self { base, cookies, headers }
     }
 
     /// The answer to a plain request: the body streams through.
@@ -45,7 +47,7 @@ impl Responder {
 
     pub(super) fn localize(&self, parts: &mut response::Parts, caller: &Caller) {
         parts.version = Version::HTTP_11;
-        clean(&mut parts.headers);
+        self.headers.clean_response(&mut parts.headers);
         links::rewrite(&mut parts.headers, &self.base, caller);
         self.cookies.apply(&mut parts.headers, &self.base);
         parts.headers.insert(X_REQUEST_ID, caller.request_id().clone());
@@ -91,26 +93,6 @@ pub(super) fn whole(mut parts: response::Parts, body: Bytes, caller: &Caller) ->
     Response::from_parts(parts, body)
 }
 
-/// Stand-in for the route room's policy for answers, until that is here.
-fn clean(headers: &mut HeaderMap) {
-    let named: Vec<HeaderName> = headers
-        .get_all(header::CONNECTION)
-        .iter()
-        .filter_map(|v| v.to_str().ok())
-        .flat_map(|v| v.split(','))
-        .filter_map(|n| HeaderName::from_bytes(n.trim().as_bytes()).ok())
-        .collect();
-    for name in named {
-        headers.remove(name);
-    }
-    for name in [header::CONNECTION, header::TRANSFER_ENCODING, header::TRAILER, header::UPGRADE, header::TE]
-    {
-        headers.remove(name);
-    }
-    headers.remove("keep-alive");
-    headers.remove("proxy-connection");
-}
-
 #[cfg(test)]
 mod tests {
     use http_body::Body as _;
@@ -119,7 +101,7 @@ mod tests {
 
     fn responder() -> Responder {
         let base = Base::new(&url::Url::parse("https://portal.example").unwrap()).unwrap();
-        Responder::new(base, Cookies::Pass)
+        Responder::new(base, Cookies::Pass, HeaderPolicy::default())
     }
 
     fn caller(method: &str) -> Caller {

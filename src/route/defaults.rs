@@ -3,71 +3,49 @@
 use super::pattern::Pattern;
 use super::{BadPattern, Bearer, Protection, Replay, Rule};
 
-/// Where a dialect keeps its calls; paths relative to the base URL, without a slash at the end.
+/// Where a dialect keeps its calls; paths relative to the base URL, a trailing `*` stands for all below.
 #[derive(Debug, Clone, Copy)]
 pub struct DialectPaths<'a> {
-    /// `{auth}`, such as `/web/v1/tenant/auth`.
-    pub auth_base: &'a str,
-    /// Where the login calls are, such as `{auth}/login`.
-    pub login_base: &'a str,
-    /// Where the channel's calls are, such as `/web/v1/secure-channel`.
+    /// Where the channel's calls are, such as `/web/v1/secure-channel`; without a slash at the end.
     pub channel_base: &'a str,
-    /// The refresh call.
-    pub refresh_path: &'a str,
     /// The logout call.
     pub logout_path: &'a str,
+    /// Calls that come before a login and never carry the bearer.
+    pub before_login: &'a [String],
     /// Paths whose bodies are sealed.
     pub sealed: &'a [String],
 }
 
 /// The rules of a dialect, to stand behind those that a person has written.
 ///
+/// Sealed calls are kept at hand whole, and are sent again only when the answer proves that they were not
+/// processed. Codes, passwords and refresh tokens that are not sealed are shown once.
+///
 /// # Errors
 /// [`BadPattern`] of the first path that cannot stand.
 pub fn default_rules(paths: DialectPaths<'_>) -> Result<Vec<Rule>, BadPattern> {
-    let auth = paths.auth_base;
-    let channel = format!("{}/*", paths.channel_base);
-    // Calls of somebody who has no token yet, or has only the one for renewing.
-    let before_login = [
-        format!("{}/*", paths.login_base),
-        format!("{auth}/register/*"),
-        format!("{auth}/password/forgot"),
-        format!("{auth}/password/reset"),
-        format!("{auth}/password/init"),
-        paths.refresh_path.to_owned(),
-    ];
-    let compiled = before_login.iter().map(|path| Pattern::compile(path)).collect::<Result<Vec<_>, _>>()?;
+    let compiled =
+        paths.before_login.iter().map(|path| Pattern::compile(path)).collect::<Result<Vec<_>, _>>()?;
     let bearer_for = |path: &str| {
         let before = compiled.iter().any(|pattern| pattern.matches(path.trim_end_matches('*')));
         if before { Bearer::Never } else { Bearer::Required }
     };
+    let shown_once = |path: &str, bearer| Rule { bearer, replay: Replay::Never, ..Rule::for_path(path) };
 
     let mut rules = vec![
         // A channel cannot carry its own making.
         Rule {
             protection: Protection::Plain,
-            bearer: Bearer::Never,
-            replay: Replay::Never,
-            ..Rule::for_path(channel)
+            ..shown_once(&format!("{}/*", paths.channel_base), Bearer::Never)
         },
-        Rule { protection: Protection::Plain, replay: Replay::Never, ..Rule::for_path(paths.logout_path) },
+        Rule { protection: Protection::Plain, ..shown_once(paths.logout_path, Bearer::Required) },
     ];
     for path in paths.sealed {
         Pattern::compile(path)?;
-        let bearer = bearer_for(path);
-        let replay = match bearer {
-            // Its body is at hand, and a 401 says that it was not processed.
-            Bearer::Required => Replay::Buffered,
-            // Codes, passwords and refresh tokens are shown once.
-            Bearer::Never => Replay::Never,
-        };
-        rules.push(Rule { protection: Protection::Sealed, bearer, replay, ..Rule::for_path(path) });
+        let rule = Rule { protection: Protection::Sealed, replay: Replay::Buffered, ..Rule::for_path(path) };
+        rules.push(Rule { bearer: bearer_for(path), ..rule });
     }
-    rules.extend(before_login.map(|path| Rule {
-        bearer: Bearer::Never,
-        replay: Replay::Never,
-        ..Rule::for_path(path)
-    }));
+    rules.extend(paths.before_login.iter().map(|path| shown_once(path, Bearer::Never)));
     Ok(rules)
 }
 
@@ -81,12 +59,14 @@ mod tests {
         let sealed: Vec<String> = ["/login/initiate", "/password/reset", "/password/change"]
             .map(|path| format!("{auth}{path}"))
             .into();
+        let before_login: Vec<String> =
+            ["/login/*", "/register/*", "/password/reset", "/password/init", "/token/refresh"]
+                .map(|path| format!("{auth}{path}"))
+                .into();
         let rules = default_rules(DialectPaths {
-            auth_base: auth,
-            login_base: "/web/v1/tenant/auth/login",
             channel_base: "/web/v1/secure-channel",
-            refresh_path: "/web/v1/tenant/auth/token/refresh",
             logout_path: "/web/v1/tenant/auth/logout",
+            before_login: &before_login,
             sealed: &sealed,
         })
         .unwrap();
@@ -96,7 +76,7 @@ mod tests {
         };
         use {Bearer as B, Protection as P, Replay as R};
         let expected = [
-            ("/login/initiate", Some((P::Sealed, B::Never, R::Never))),
+            ("/login/initiate", Some((P::Sealed, B::Never, R::Buffered))),
             ("/login/mfa/send", Some((P::Auto, B::Never, R::Never))),
             ("/register/code/send", Some((P::Auto, B::Never, R::Never))),
             ("/password/reset", Some((P::Sealed, B::Never, R::Never))),

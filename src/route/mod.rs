@@ -1,6 +1,6 @@
 //! What is done with a request: which rule it falls under, and which of its header fields travel on.
 //!
-//! In: [`Admitted`]. Out: [`Routed`], which only this room can make: method, target byte for byte as it came,
+//! In: [`Admitted`](crate::guard::Admitted). Out: [`Routed`], which only this room can make: method, target byte for byte as it came,
 //! cleaned fields, and the [`Route`] that says whether its body is sealed, whether it carries the bearer and when
 //! it may be sent again; or [`NoRoute`]. Always: a path that two servers could read as two paths is refused, so
 //! that the table and the portal see the same one; no client copy of a credential survives unless configured.

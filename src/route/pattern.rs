@@ -66,8 +66,10 @@ impl Pattern {
         for segment in body.split('/').filter(|_| !body.is_empty()) {
             segments.push(Segment::compile(segment).map_err(bad)?);
         }
-        if let End::Begins(last) = &end {
-            Segment::compile(last).map_err(bad)?;
+        if let End::Begins(last) = &end
+            && Segment::compile(last).map_err(bad)? == Segment::Any
+        {
+            return Err(bad("'*' follows a literal beginning or a slash"));
         }
         Ok(Self::of(segments, end))
     }

@@ -27,17 +27,27 @@ pub enum Bearer {
     Never,
 }
 
-/// When a request that was refused for its token or its channel is sent again. What the portal is known not to
-/// have processed may always be; this is about the rest.
+/// When a request that the portal refused unprocessed, for its token or its channel, is sent again by the proxy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Replay {
     /// Never.
     Never,
     /// If its method is idempotent (RFC 9110 section 9.2.2) and its body is at hand.
-    #[default]
     Idempotent,
-    /// Whatever its method, with a body buffered for the purpose.
+    /// Whatever its method, if its body is at hand.
+    #[default]
     Buffered,
+}
+
+impl Replay {
+    /// Whether it allows a request of this method, with its body at hand, to be sent again.
+    pub fn allows(self, method: &Method) -> bool {
+        match self {
+            Self::Never => false,
+            Self::Idempotent => method.is_idempotent(),
+            Self::Buffered => true,
+        }
+    }
 }
 
 /// One rule, as it is written.

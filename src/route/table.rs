@@ -241,7 +241,6 @@ fn allows(rule: &Rule, grant: &Grant) -> bool {
 mod tests {
     use super::*;
     use crate::guard::{self, Guard, own_names};
-    use crate::listener::Peer;
 
     fn table(rules: Vec<Rule>) -> RouteTable {
         RouteTable::new(Settings { rules, ..Settings::default() }).unwrap()
@@ -263,9 +262,7 @@ mod tests {
         if let Some(origin) = origin {
             request = request.header("origin", origin);
         }
-        let peer =
-            Peer::Tcp { client: "127.0.0.1:1".parse().unwrap(), local: "127.0.0.1:8787".parse().unwrap() };
-        table.resolve(guard.admit(request.body(()).unwrap(), &peer).unwrap())
+        table.resolve(guard.admit_local(request.body(()).unwrap()).unwrap())
     }
 
     fn protection(table: &RouteTable, method: &str, target: &str) -> Protection {
@@ -294,7 +291,7 @@ mod tests {
         let unmatched = resolve(&table, "POST", "/z", None).unwrap();
         assert_eq!(
             (unmatched.route().protection(), unmatched.route().bearer(), unmatched.route().replay()),
-            (Protection::Auto, Bearer::Required, Replay::Idempotent)
+            (Protection::Auto, Bearer::Required, Replay::Buffered)
         );
     }
 

@@ -1,129 +1,336 @@
-//! The owner of the login: one task, asked by mailbox, read by watch.
+//! The owner of the login: one task that starts flights and lands them.
+//!
+//! ```text
+//!            first ask                 a person has to answer
+//! SignedOut ----------> Opening ------------------------------> AwaitingCode
+//!     ^                 |  ^  ^                                   |      |
+//!     | sign_out        |  |  +-----------------------------------+      | ends unanswered
+//!     |                 |  |               answer                        v
+//!   (any)        tokens |  | its pause is over, or a person acts       Failed
+//!                       v  |                                             ^
+//!                    Active --expired, refused--> Opening ---------------+
+//!                     |  ^                                  no tokens
+//!               70 %  v  | a new pair, or for now none
+//!                  Refreshing: the good lease stays in use
+//! ```
+//!
+//! One flight at a time. What a flight ends in is said by its [`Landing`]; who may start the next one, and when,
+//! by the [`Phase`].
 
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::{Challenge, Credentials, Lease, OpenChannel, Portal, SessionError, Tokens};
-use crate::clock::SharedClock;
-use crate::secret::OneTimeCode;
+use tokio::sync::{mpsc, oneshot, watch};
 
-/// What the session's owner is configured with.
-#[derive(Debug, Clone)]
-pub struct Settings {
-    /// What signs in.
-    pub credentials: Option<Credentials>,
+use super::backoff::{Backoff, Bucket};
+use super::budget::By;
+use super::flight::{Held, Landing, Login, Pending, Stop, Tools};
+use super::handle::{Order, Shared};
+use super::holding::Holding;
+use super::orders::Before;
+use super::status::Published;
+use super::waiting::{Ask, Waiting};
+use super::{Challenge, Credentials, Generation, Lease, Portal, SessionError};
+use crate::clock::Clock;
+
+/// The login's owner.
+pub(super) struct Owner<P> {
+    pub(super) tools: Arc<Tools<P>>,
+    pub(super) shared: Arc<Shared>,
+    pub(super) published: watch::Sender<Published>,
+    pub(super) credentials: Option<Credentials>,
+    pub(super) held: Option<Holding>,
+    pub(super) phase: Phase,
+    pub(super) flight: Option<Flight>,
+    pub(super) waiting: Waiting<Arc<Lease>>,
+    pub(super) person: Option<Person>,
+    pub(super) before: Option<Before>,
+    pub(super) generation: Generation,
+    backoff: Backoff,
+    complaints: Bucket,
+    restored: bool,
 }
 
-/// Where the login stands.
-#[derive(Debug, Clone)]
-pub enum Status {
-    /// Nobody is signed in, and nothing is under way.
+/// What stands between an asker without a lease and the next flight.
+#[derive(Debug)]
+pub(super) enum Phase {
+    /// Nothing: whoever asks starts one.
+    Ready,
+    /// A person signed out; nothing starts until a person signs in.
     SignedOut,
-    /// A login or a refresh is under way, with no good lease meanwhile.
-    Opening,
     /// A person has to enter a code.
-    AwaitingCode(Challenge),
-    /// Signed in.
-    Active(Arc<Lease>),
-    /// It failed, and why.
-    Failed(SessionError),
+    AwaitingCode(Box<Pending>),
+    /// The last flight failed. Until `retry_at` by the boot clock, or without one until a person acts, all are
+    /// told the same.
+    Failed {
+        /// What they are told.
+        error: SessionError,
+        /// When the next flight may start.
+        retry_at: Option<Duration>,
+    },
 }
 
-/// How everybody else speaks to a session. Cheap to clone.
-#[derive(Debug, Clone)]
-pub struct SessionHandle {}
+/// The person whose order the flight under way carries out.
+#[derive(Debug)]
+pub(super) enum Person {
+    WantsLease(oneshot::Sender<Result<Arc<Lease>, SessionError>>),
+    WantsChallenge(oneshot::Sender<Result<Challenge, SessionError>>),
+    WantsOut(oneshot::Sender<Result<(), SessionError>>),
+}
 
-impl SessionHandle {
-    /// Starts the owner task on the current runtime; the portal's type ends here.
-    pub fn spawn<P: Portal>(_portal: P, _settings: Settings, _clock: SharedClock) -> Self {
-        unimplemented!()
+impl Person {
+    pub(super) fn tell(self, error: SessionError) {
+        // A person who went away is no loss.
+        match self {
+            Self::WantsLease(reply) => drop(reply.send(Err(error))),
+            Self::WantsChallenge(reply) => drop(reply.send(Err(error))),
+            Self::WantsOut(reply) => drop(reply.send(Err(error))),
+        }
+    }
+}
+
+pub(super) type Flight = Pin<Box<dyn Future<Output = Landing> + Send>>;
+
+impl<P: Portal> Owner<P> {
+    pub(super) fn new(
+        tools: Arc<Tools<P>>,
+        shared: Arc<Shared>,
+        published: watch::Sender<Published>,
+    ) -> Self {
+        let settings = Arc::clone(&tools.settings);
+        let now = shared.clock.since_boot();
+        Self {
+            credentials: settings.credentials.clone(),
+            held: None,
+            phase: Phase::Ready,
+            flight: None,
+            waiting: Waiting::new(settings.max_waiting),
+            person: None,
+            before: None,
+            generation: Generation::default(),
+            backoff: Backoff::new(settings.backoff_first, settings.backoff_most),
+            complaints: Bucket::new(settings.complaints_burst, settings.complaints_per_minute, now),
+            restored: false,
+            tools,
+            shared,
+            published,
+        }
     }
 
-    /// The lease, if there is a good one right now. Never waits.
-    pub fn current(&self) -> Option<Arc<Lease>> {
-        unimplemented!()
+    pub(super) async fn run(
+        mut self,
+        mut mailbox: mpsc::Receiver<Ask<Arc<Lease>>>,
+        mut desk: mpsc::Receiver<Order>,
+        mut closing: watch::Receiver<bool>,
+    ) {
+        self.restore();
+        loop {
+            // Whatever woke us: timers are hints, and what is due is decided by the clock.
+            self.keep_time();
+            self.publish();
+            let wake = self.shared.clock.sleep(self.until_due());
+            let shared = Arc::clone(&self.shared);
+            tokio::select! {
+                biased;
+                _ = closing.wait_for(|closing| *closing) => break,
+                landing = landing(&mut self.flight) => self.land(landing),
+                () = shared.end_noticed.notified() => {}
+                Some(order) = desk.recv(), if self.flight.is_none() => self.obey(order),
+                asked = mailbox.recv() => match asked {
+                    Some(ask) => self.hear(ask),
+                    None => break,
+                },
+                () = wake => {}
+            }
+        }
+        self.wind_up().await;
     }
 
-    /// A good lease; signs in or refreshes where that needs no person.
-    ///
-    /// # Errors
-    /// Why there is none.
-    pub async fn lease(&self) -> Result<Arc<Lease>, SessionError> {
-        unimplemented!()
+    /// An ask that no published lease could answer.
+    fn hear(&mut self, ask: Ask<Arc<Lease>>) {
+        self.lapse();
+        if let Some(lease) = self.lease_for(&ask) {
+            return ask.answer(Ok(lease));
+        }
+        if let Some(error) = self.settled() {
+            return ask.answer(Err(error));
+        }
+        if ask.refused.is_some() && !self.suspects() {
+            if let Err(retry_after) = self.complaints.take(self.clock().since_boot()) {
+                return ask.answer(Err(SessionError::RateLimited { retry_after }));
+            }
+            self.suspect();
+        }
+        self.waiting.admit(ask);
+        self.serve();
     }
 
-    /// A lease newer than the one that the portal refused.
-    ///
-    /// # Errors
-    /// Why there is none.
-    pub async fn replace(&self, _refused: &Lease) -> Result<Arc<Lease>, SessionError> {
-        unimplemented!()
+    /// Starts what those who wait are waiting for, or tells them why not.
+    fn serve(&mut self) {
+        if self.flight.is_some() || self.waiting.is_empty() {
+            return;
+        }
+        match self.settled() {
+            Some(error) => self.waiting.fail(&error),
+            None if self.restored => self.renew(),
+            None => self.restore(),
+        }
     }
 
-    /// An open channel; opens one if needed.
-    ///
-    /// # Errors
-    /// Why there is none.
-    pub async fn channel(&self) -> Result<Arc<OpenChannel>, SessionError> {
-        unimplemented!()
+    /// Why nobody gets a lease now, where nothing under way can change that.
+    fn settled(&self) -> Option<SessionError> {
+        match &self.phase {
+            Phase::AwaitingCode(pending) => {
+                Some(SessionError::CodeRequired { expires_in: pending.ends.left(self.clock()) })
+            }
+            _ if self.flight.is_some() => None,
+            Phase::Ready => None,
+            Phase::SignedOut => Some(SessionError::SignedOut),
+            Phase::Failed { error, retry_at: None } => Some(error.clone()),
+            Phase::Failed { error, retry_at: Some(at) } => {
+                let left = at.saturating_sub(self.clock().since_boot());
+                (!left.is_zero()).then(|| error.as_of(Some(left)))
+            }
+        }
     }
 
-    /// A channel newer than the one that the portal refused.
-    ///
-    /// # Errors
-    /// Why there is none.
-    pub async fn replace_channel(&self, _stale: &OpenChannel) -> Result<Arc<OpenChannel>, SessionError> {
-        unimplemented!()
+    fn restore(&mut self) {
+        let tools = Arc::clone(&self.tools);
+        self.take_off(async move { tools.restore().await });
     }
 
-    /// A person signs in: begins at initiate, with these credentials in place of the configured ones.
-    ///
-    /// # Errors
-    /// Why it ended without a lease; [`SessionError::CodeRequired`] when a code is awaited.
-    pub async fn sign_in(&self, _credentials: Option<Credentials>) -> Result<Arc<Lease>, SessionError> {
-        unimplemented!()
+    /// A refresh, or a login where there is nothing to refresh.
+    pub(super) fn renew(&mut self) {
+        let (tools, next) = (Arc::clone(&self.tools), self.generation.next());
+        let held = self.held.as_ref().map(|held| held.pair.clone());
+        let login = self.login(By::Itself);
+        self.take_off(async move { tools.renew(held, login, next).await });
     }
 
-    /// Answers the pending challenge.
-    ///
-    /// # Errors
-    /// Why there is still no lease.
-    pub async fn answer(&self, _code: OneTimeCode) -> Result<Arc<Lease>, SessionError> {
-        unimplemented!()
+    /// What a login would be made with now.
+    pub(super) fn login(&self, by: By) -> Option<Login> {
+        let code_retries = self.tools.settings.code_retries;
+        let credentials = self.credentials.clone();
+        credentials.map(|credentials| Login { credentials, by, prefer: None, code_retries })
     }
 
-    /// Sends the code of the pending challenge again, or by another of the offered factors.
-    ///
-    /// # Errors
-    /// Why none was sent.
-    pub async fn send_code(&self, _by: Option<super::FactorKind>) -> Result<Challenge, SessionError> {
-        unimplemented!()
+    pub(super) fn take_off(&mut self, flight: impl Future<Output = Landing> + Send + 'static) {
+        self.flight = Some(Box::pin(flight));
     }
 
-    /// Takes over the tokens of a login that a client completed through the proxy.
-    pub async fn adopt(&self, _tokens: Tokens) {
-        unimplemented!()
+    fn land(&mut self, landing: Landing) {
+        self.flight = None;
+        self.clear_suspicion();
+        match landing {
+            Landing::Restored(Ok(pair)) => {
+                self.restored = true;
+                self.take_up(pair);
+            }
+            Landing::Restored(Err(error)) => {
+                self.failed(Stop::Later(SessionError::Store(error), Duration::ZERO));
+            }
+            Landing::Granted(pair) => self.granted(*pair),
+            Landing::Asked(pending, in_vain) => self.asked(pending, in_vain),
+            Landing::Stopped(stop, fate) => {
+                self.suffer(fate);
+                self.failed(stop);
+            }
+            Landing::SignedOut(told) => {
+                if let Some(Person::WantsOut(reply)) = self.person.take() {
+                    let _ = reply.send(told);
+                }
+            }
+            Landing::Saved(saved) => self.mark_saved(saved),
+        }
+        self.serve();
     }
 
-    /// A client's own logout went through: the lease is dead.
-    pub fn ended(&self, _lease: &Lease) {
-        unimplemented!()
+    fn granted(&mut self, pair: Held) {
+        self.backoff.reset();
+        (self.phase, self.before) = (Phase::Ready, None);
+        let lease = Arc::clone(&pair.lease);
+        tracing::info!(identity = %self.tools.settings.identity, generation = lease.generation.0, "signed in");
+        self.hold(pair);
+        // Even one that is over already: they waited for it, and asking again would not give a longer one.
+        self.waiting.answer(|ask| ask.accepts(lease.generation).then(|| Ok(Arc::clone(&lease))));
+        if let Some(Person::WantsLease(reply)) = self.person.take() {
+            let _ = reply.send(Ok(lease));
+        }
     }
 
-    /// Ends the session at the portal, closes the channel, and stays signed out until asked.
-    ///
-    /// # Errors
-    /// If the portal could not be told; locally it is over all the same.
-    pub async fn sign_out(&self) -> Result<(), SessionError> {
-        unimplemented!()
+    fn asked(&mut self, pending: Box<Pending>, in_vain: Option<SessionError>) {
+        let identity = &self.tools.settings.identity;
+        tracing::info!(%identity, factor = ?pending.challenge.method.kind, "a person has to enter a code");
+        let error = SessionError::CodeRequired { expires_in: pending.ends.left(self.clock()) };
+        match (self.person.take(), in_vain) {
+            (Some(person), Some(in_vain)) => person.tell(in_vain),
+            (Some(Person::WantsChallenge(reply)), None) => drop(reply.send(Ok(pending.challenge.clone()))),
+            (Some(person), None) => person.tell(error.clone()),
+            (None, _) => {}
+        }
+        self.backoff.reset();
+        (self.phase, self.before) = (Phase::AwaitingCode(pending), None);
+        self.waiting.fail(&error);
     }
 
-    /// Where the login stands now.
-    pub fn status(&self) -> Status {
-        unimplemented!()
+    /// Tells all who wait, and holds the next flight back as long as `stop` says.
+    pub(super) fn failed(&mut self, stop: Stop) {
+        let (error, pause) = match stop {
+            Stop::ForNow(source) => {
+                let asked = source.kind.asked_pause().min(self.tools.settings.retry_after_most);
+                let pause = self.backoff.after_failure().max(asked);
+                (SessionError::for_now(source, pause), Some(pause))
+            }
+            Stop::Later(error, pause) => {
+                let pause = self.backoff.after_failure().max(pause);
+                (error.as_of(Some(pause)), Some(pause))
+            }
+            Stop::Person(error) => (error, None),
+        };
+        let identity = &self.tools.settings.identity;
+        let source = std::error::Error::source(&error).map(ToString::to_string);
+        tracing::warn!(%identity, %error, source, ?pause, "no new lease");
+        let retry_at = pause.map(|pause| self.clock().since_boot().saturating_add(pause));
+        self.phase = Phase::Failed { error: error.clone(), retry_at };
+        self.undo_vain_sign_in();
+        // What is held may be as good as before, for all but those who complained about it.
+        if let Some(lease) = self.living_lease() {
+            self.waiting.answer(|ask| ask.accepts(lease.generation).then(|| Ok(Arc::clone(&lease))));
+        }
+        self.waiting.fail(&error);
+        if let Some(person) = self.person.take() {
+            person.tell(error);
+        }
     }
 
-    /// Closes the channel at the portal and stops the owner; the login stays valid.
-    pub async fn close(&self) {
-        unimplemented!()
+    async fn wind_up(mut self) {
+        if let Some(flight) = &mut self.flight {
+            // A refresh that was sent is worth waiting for: its answer is the only copy of the new pair.
+            tokio::select! {
+                biased;
+                landing = flight => self.land(landing),
+                () = self.tools.clock.sleep(self.tools.settings.close_timeout) => {
+                    tracing::warn!(identity = %self.tools.settings.identity, "a flight did not land in time");
+                }
+            }
+        }
+        self.flight = None;
+        self.waiting.fail(&SessionError::Closed);
+        self.tools.keeper.close().await;
+        self.published.send_replace(Published::closed());
+    }
+
+    pub(super) fn clock(&self) -> &dyn Clock {
+        &*self.shared.clock
+    }
+}
+
+/// The flight's landing; never, if there is none.
+async fn landing(flight: &mut Option<Flight>) -> Landing {
+    match flight {
+        Some(flight) => flight.await,
+        None => std::future::pending().await,
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Blocked, PortalError};
+use super::{Blocked, PortalError, PortalErrorKind, StoreError};
 
 /// Why there is no lease, or no channel, to be had now. Shared by all who waited for the same flight.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -35,8 +35,8 @@ pub enum SessionError {
     /// The portal asks for a risk challenge that only its own front end can answer.
     #[error("the portal asks for a risk challenge")]
     RiskChallenge,
-    /// The portal limits our own calls.
-    #[error("the portal limits the proxy's own calls")]
+    /// The portal limits our own calls, or a budget of ours is used up that keeps us from being limited.
+    #[error("too many logins, refreshes or codes in a short time")]
     RateLimited {
         /// When it may be tried again.
         retry_after: Duration,
@@ -53,6 +53,12 @@ pub enum SessionError {
     /// The portal's key is not the pinned one, or unusable.
     #[error("the secure channel cannot be opened")]
     Channel(#[source] crate::channel::ChannelError),
+    /// The dialect has no secure channel, but a sealed call was to be made.
+    #[error("this dialect has no secure channel, but the call asks for one")]
+    NoChannel,
+    /// What remembers the login cannot be read or written.
+    #[error("the stored login cannot be used")]
+    Store(#[source] StoreError),
     /// Waited longer than the caller may wait.
     #[error("the login took longer than a request may wait")]
     WaitedTooLong,
@@ -65,4 +71,36 @@ pub enum SessionError {
     /// The proxy is going away.
     #[error("the proxy is shutting down")]
     Closed,
+}
+
+impl SessionError {
+    /// A failure that passes, as each who waited for the call is told it.
+    pub(super) fn for_now(source: PortalError, retry_after: Duration) -> Self {
+        match source.kind {
+            PortalErrorKind::RateLimited { retry_after: _ } => Self::RateLimited { retry_after },
+            PortalErrorKind::Channel(source) => Self::Channel(source),
+            _ => Self::Portal { source: Arc::new(source), retry_after },
+        }
+    }
+
+    /// The same with what is left of its pause, if it has one.
+    pub(super) fn as_of(&self, left: Option<Duration>) -> Self {
+        match (self, left) {
+            (Self::Portal { source, retry_after: _ }, Some(retry_after)) => {
+                Self::Portal { source: Arc::clone(source), retry_after }
+            }
+            (Self::RateLimited { retry_after: _ }, Some(retry_after)) => Self::RateLimited { retry_after },
+            _ => self.clone(),
+        }
+    }
+}
+
+impl PortalErrorKind {
+    /// How long the portal asked to wait, if it did.
+    pub(super) fn asked_pause(&self) -> Duration {
+        match self {
+            Self::RateLimited { retry_after } => retry_after.unwrap_or_default(),
+            _ => Duration::ZERO,
+        }
+    }
 }

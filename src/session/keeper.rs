@@ -1,1 +1,317 @@
-//! The owner of the secure channel: opens it once for all, renews it, closes it.
+//! The owner of the secure channel: opens it once for all who ask, renews it, closes it.
+//!
+//! ```text
+//! Shut --ask--> Opening --+--> Open --complaint, worn, expired--> Opening (a worn one serves on meanwhile)
+//!                  ^      |
+//!                  +--ask-+--> Failed until its pause is over
+//! ```
+//!
+//! A replaced channel is not closed at the portal: requests under way still use it. It ends there by itself.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Notify, mpsc, oneshot, watch};
+
+use super::backoff::{Backoff, Bucket};
+use super::deadline::{Deadline, margin};
+use super::skew::PortalTime;
+use super::tally::{Tally, count};
+use super::waiting::{Ask, Waiting, ask};
+use super::{
+    Generation, NewChannel, OpenChannel, OwnCall, Portal, PortalError, PortalErrorKind, SessionError,
+    Settings,
+};
+use crate::clock::SharedClock;
+
+/// How everybody else asks for the channel. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(super) struct Keeper {
+    asks: mpsc::Sender<Ask<Arc<OpenChannel>>>,
+    shut: mpsc::Sender<Shut>,
+    open: watch::Receiver<Option<Open>>,
+    worn: Arc<Notify>,
+    clock: SharedClock,
+    patience: Duration,
+}
+
+/// A channel, and until when it is used.
+#[derive(Debug, Clone)]
+struct Open {
+    channel: Arc<OpenChannel>,
+    usable: Deadline,
+}
+
+#[derive(Debug)]
+struct Shut {
+    for_good: bool,
+    done: oneshot::Sender<()>,
+}
+
+impl Keeper {
+    pub(super) fn spawn<P: Portal>(
+        portal: Arc<P>,
+        settings: Arc<Settings>,
+        clock: SharedClock,
+        tally: Arc<Tally>,
+        portal_time: Arc<PortalTime>,
+    ) -> Self {
+        let (asks, mailbox) = mpsc::channel(settings.max_waiting.max(1));
+        let (shut, orders) = mpsc::channel(1);
+        let (publish, open) = watch::channel(None);
+        let (worn, patience) = (Arc::new(Notify::new()), settings.wait_timeout);
+        let owner = Owner {
+            backoff: Backoff::new(settings.channel_backoff_first, settings.channel_backoff_most),
+            complaints: Bucket::new(
+                settings.complaints_burst,
+                settings.complaints_per_minute,
+                clock.since_boot(),
+            ),
+            waiting: Waiting::new(settings.max_waiting),
+            generation: Generation::default(),
+            failed: None,
+            flight: None,
+            portal,
+            settings,
+            clock: Arc::clone(&clock),
+            tally,
+            portal_time,
+            open: publish,
+        };
+        tokio::spawn(owner.run(mailbox, orders, Arc::clone(&worn)));
+        Self { asks, shut, open, worn, clock, patience }
+    }
+
+    /// The channel, if there is a good one right now. Never waits. A worn one is renewed behind the caller's
+    /// back.
+    pub(super) fn current(&self) -> Option<Arc<OpenChannel>> {
+        let open = self.open.borrow().clone()?;
+        if open.usable.passed(&*self.clock) {
+            return None;
+        }
+        if open.channel.channel().is_worn() {
+            self.worn.notify_one();
+        }
+        Some(open.channel)
+    }
+
+    /// An open channel; opens one if needed.
+    pub(super) async fn channel(&self) -> Result<Arc<OpenChannel>, SessionError> {
+        match self.current() {
+            Some(channel) => Ok(channel),
+            None => ask(&self.asks, None, &self.clock, self.patience).await,
+        }
+    }
+
+    /// A channel newer than the stale one.
+    pub(super) async fn replace(&self, stale: &OpenChannel) -> Result<Arc<OpenChannel>, SessionError> {
+        match self.current() {
+            Some(channel) if channel.generation() > stale.generation() => Ok(channel),
+            Some(_) | None => ask(&self.asks, Some(stale.generation()), &self.clock, self.patience).await,
+        }
+    }
+
+    /// Closes the channel at the portal; the next ask opens another.
+    pub(super) async fn shut(&self) {
+        self.order(false).await;
+    }
+
+    /// Closes the channel at the portal, and opens none any more.
+    pub(super) async fn close(&self) {
+        self.order(true).await;
+    }
+
+    async fn order(&self, for_good: bool) {
+        let (done, shut) = oneshot::channel();
+        // An owner that has gone has closed its channel.
+        if self.shut.send(Shut { for_good, done }).await.is_ok() {
+            let _ = shut.await;
+        }
+    }
+}
+
+type Flight = Pin<Box<dyn Future<Output = Result<NewChannel, PortalError>> + Send>>;
+
+struct Owner<P> {
+    portal: Arc<P>,
+    settings: Arc<Settings>,
+    clock: SharedClock,
+    tally: Arc<Tally>,
+    portal_time: Arc<PortalTime>,
+    open: watch::Sender<Option<Open>>,
+    waiting: Waiting<Arc<OpenChannel>>,
+    flight: Option<Flight>,
+    failed: Option<Failed>,
+    backoff: Backoff,
+    complaints: Bucket,
+    generation: Generation,
+}
+
+/// A failure, shared until its pause is over.
+struct Failed {
+    error: PortalError,
+    until: Duration,
+}
+
+impl<P: Portal> Owner<P> {
+    async fn run(
+        mut self,
+        mut mailbox: mpsc::Receiver<Ask<Arc<OpenChannel>>>,
+        mut orders: mpsc::Receiver<Shut>,
+        worn: Arc<Notify>,
+    ) {
+        loop {
+            tokio::select! {
+                biased;
+                landed = landing(&mut self.flight) => self.land(landed),
+                Some(order) = orders.recv() => {
+                    self.shut().await;
+                    if order.for_good {
+                        mailbox.close();
+                    }
+                    let _ = order.done.send(());
+                    if order.for_good {
+                        return;
+                    }
+                }
+                () = worn.notified() => self.renew_worn(),
+                asked = mailbox.recv() => match asked {
+                    Some(ask) => self.hear(ask),
+                    None => return self.shut().await,
+                },
+            }
+        }
+    }
+
+    fn hear(&mut self, ask: Ask<Arc<OpenChannel>>) {
+        if let Some(channel) = self.usable().filter(|channel| ask.accepts(channel.generation())) {
+            return ask.answer(Ok(channel));
+        }
+        if !self.has_channel() {
+            return ask.answer(Err(SessionError::NoChannel));
+        }
+        let now = self.clock.since_boot();
+        if let Some(failed) = self.failed.as_ref().filter(|failed| failed.until > now) {
+            return ask
+                .answer(Err(SessionError::for_now(failed.error.clone(), failed.until.saturating_sub(now))));
+        }
+        if ask.refused.is_some() && self.usable().is_some() {
+            if let Err(retry_after) = self.complaints.take(now) {
+                return ask.answer(Err(SessionError::RateLimited { retry_after }));
+            }
+            // The portal does not know it any more: nobody else should be given it.
+            self.open.send_replace(None);
+        }
+        if self.flight.is_none() {
+            self.open_another();
+        }
+        self.waiting.admit(ask);
+    }
+
+    fn land(&mut self, landed: Result<NewChannel, PortalError>) {
+        self.flight = None;
+        let identity = &self.settings.identity;
+        match landed {
+            Ok(new) => {
+                self.portal_time.learn(&*self.clock, new.skew);
+                count(&self.tally.channels_opened);
+                self.backoff.reset();
+                self.failed = None;
+                self.generation = self.generation.next();
+                let open = self.frozen(new);
+                tracing::info!(%identity, expires_at = ?open.channel.expires_at(), "secure channel open");
+                self.waiting.answer(|_| Some(Ok(Arc::clone(&open.channel))));
+                self.open.send_replace(Some(open));
+            }
+            Err(error) => {
+                count(&self.tally.channels_failed);
+                let asked = error.kind.asked_pause().min(self.settings.retry_after_most);
+                let pause = self.backoff.after_failure().max(asked);
+                tracing::warn!(%identity, %error, code = error.code, ?pause, "secure channel not opened");
+                self.waiting.fail(&SessionError::for_now(error.clone(), pause));
+                self.failed = Some(Failed { error, until: self.clock.since_boot().saturating_add(pause) });
+            }
+        }
+    }
+
+    fn frozen(&self, new: NewChannel) -> Open {
+        let (clock, settings) = (&*self.clock, &self.settings);
+        let opened = Deadline::after(clock, Duration::ZERO);
+        let ends = match new.expires_at {
+            // The portal's clock said when; ours may differ from it.
+            Some(at) => {
+                let skewed = at.duration_since(self.portal_time.now(clock)).unwrap_or_default();
+                opened.plus(skewed)
+            }
+            None => opened.plus(settings.channel_life),
+        };
+        let usable = ends.minus(margin(ends.left(clock), settings.margin));
+        let channel = OpenChannel {
+            generation: self.generation,
+            channel: new.channel,
+            opened_at: opened.wall,
+            expires_at: ends.wall,
+        };
+        Open { channel: Arc::new(channel), usable }
+    }
+
+    fn renew_worn(&mut self) {
+        let paused = self.failed.as_ref().is_some_and(|failed| failed.until > self.clock.since_boot());
+        let worn = self.usable().is_some_and(|channel| channel.channel().is_worn());
+        if worn && !paused && self.flight.is_none() {
+            self.open_another();
+        }
+    }
+
+    fn open_another(&mut self) {
+        let portal = Arc::clone(&self.portal);
+        self.flight = Some(Box::pin(async move {
+            match portal.open_channel().await {
+                // Ruling 1: nothing is lost by a second session at the portal.
+                Err(error) if matches!(error.kind, PortalErrorKind::OutcomeUnknown(_)) => {
+                    portal.open_channel().await
+                }
+                opened => opened,
+            }
+        }));
+    }
+
+    fn usable(&self) -> Option<Arc<OpenChannel>> {
+        let open = self.open.borrow();
+        open.as_ref().filter(|open| !open.usable.passed(&*self.clock)).map(|open| Arc::clone(&open.channel))
+    }
+
+    fn has_channel(&self) -> bool {
+        [OwnCall::Initiate, OwnCall::MfaSend, OwnCall::Complete, OwnCall::Refresh]
+            .into_iter()
+            .any(|call| self.portal.seals(call))
+    }
+
+    /// Closes what is open, without waiting long: the portal drops it anyway in time.
+    async fn shut(&mut self) {
+        self.flight = None;
+        self.waiting.fail(&SessionError::Closed);
+        let Some(open) = self.open.send_replace(None) else { return };
+        let identity = &self.settings.identity;
+        tokio::select! {
+            biased;
+            closed = self.portal.close_channel(&open.channel) => match closed {
+                Ok(()) => tracing::debug!(%identity, "secure channel closed"),
+                Err(error) => tracing::debug!(%identity, %error, "secure channel not closed at the portal"),
+            },
+            () = self.clock.sleep(self.settings.close_timeout) => {
+                tracing::debug!(%identity, "the portal did not answer to the closing of the channel in time");
+            }
+        }
+    }
+}
+
+/// The flight's landing; never, if there is none.
+async fn landing(flight: &mut Option<Flight>) -> Result<NewChannel, PortalError> {
+    match flight {
+        Some(flight) => flight.await,
+        None => std::future::pending().await,
+    }
+}

@@ -4,18 +4,36 @@ use std::time::SystemTime;
 
 use http::HeaderValue;
 
+use super::deadline::Deadline;
 use crate::channel::Channel;
 
 /// Counts replacements, so that a late complaint about an old lease is told from a new one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Generation(pub(super) u64);
 
+impl Generation {
+    /// The number, for a store to write down.
+    pub fn number(self) -> u64 {
+        self.0
+    }
+
+    /// The generation of this number, as a store has read it.
+    pub fn numbered(number: u64) -> Self {
+        Self(number)
+    }
+
+    /// The one after this.
+    pub(super) fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+}
+
 /// The bearer as it stood when a request set out.
 #[derive(Debug)]
 pub struct Lease {
     pub(super) generation: Generation,
     pub(super) bearer: HeaderValue,
-    pub(super) expires_at: SystemTime,
+    pub(super) ends: Deadline,
 }
 
 impl Lease {
@@ -31,7 +49,7 @@ impl Lease {
 
     /// When the portal stops taking it, by the wall clock.
     pub fn expires_at(&self) -> SystemTime {
-        self.expires_at
+        self.ends.wall
     }
 }
 

@@ -6,17 +6,44 @@
 //! transient failure. Refuses to know: HTTP, JSON, paths.
 
 mod actor;
+mod backoff;
+mod budget;
+mod challenge;
+mod conclude;
+mod deadline;
 mod error;
+mod factor;
+mod flight;
+mod handle;
+mod holding;
 mod keeper;
 mod lease;
 mod login;
+mod orders;
 mod portal;
+mod refresh;
+mod settings;
+mod signin;
+mod skew;
+mod status;
+mod store;
+mod tally;
+#[cfg(test)]
+mod tests;
+mod totp;
+mod waiting;
 
-pub use actor::{SessionHandle, Settings, Status};
+pub use budget::{Attempts, CredentialsTag, Latch, Latched};
 pub use error::SessionError;
+pub use handle::{Changes, SessionHandle};
 pub use lease::{Generation, Lease, OpenChannel};
 pub use login::{Challenge, Credentials, FactorKind, MfaChoice};
 pub use portal::{
     Blocked, CodeSent, Initiated, Method, NewChannel, OwnCall, Portal, PortalError, PortalErrorKind, Skew,
     Tokens,
 };
+pub use settings::Settings;
+pub use status::Status;
+pub use store::{MemoryStore, SavedSession, Store, StoreError, Stored};
+pub use tally::Counters;
+pub use totp::Step;

@@ -94,6 +94,8 @@ pub struct Initiated {
     pub methods: Vec<Method>,
     /// How long the pending login lives.
     pub expires_in: Duration,
+    /// The portal's clock minus ours, from the answer's `Date`: a TOTP code is made for the portal's clock.
+    pub skew: Option<Skew>,
 }
 
 /// One factor as the portal spelled it, so that it can be sent back in the dialect's form.

@@ -137,6 +137,26 @@ impl Outgoing {
         })
     }
 
+    /// Whether its body is at hand, so that [`Outgoing::try_clone`] gives a copy.
+    pub fn is_held(&self) -> bool {
+        !matches!(self.body, OutBody::Streamed(_))
+    }
+
+    /// The client's request again, with its body if that is at hand, for another door.
+    pub fn into_request(self) -> (request::Parts, Option<Bytes>) {
+        let mut parts = Request::new(()).into_parts().0;
+        parts.method = self.method;
+        parts.uri = self.path.map(Uri::from).unwrap_or_default();
+        parts.headers = self.headers;
+        parts.extensions = self.extensions;
+        let body = match self.body {
+            OutBody::Empty => Some(Bytes::new()),
+            OutBody::Full(bytes) => Some(bytes),
+            OutBody::Streamed(_) => None,
+        };
+        (parts, body)
+    }
+
     /// Puts a newer bearer in, for a request that is sent again.
     pub fn set_bearer(&mut self, bearer: &HeaderValue) {
         self.headers.insert(header::AUTHORIZATION, bearer.clone());

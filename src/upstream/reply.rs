@@ -19,6 +19,8 @@ pub type Reply = http::Response<ReplyBody>;
 
 /// The answer's body; holds the connection until it has ended. Dropped before its end, it cancels the exchange.
 pub struct ReplyBody {
+    /// What was read ahead and has to come first again.
+    ahead: Bytes,
     body: Option<Incoming>,
     holds: Holds,
     /// Off for an event stream, which may be quiet for as long as it likes.
@@ -37,7 +39,7 @@ pub(super) enum Holds {
 
 impl ReplyBody {
     pub(super) fn new(body: Incoming, holds: Holds, stalls: bool) -> Self {
-        let mut reply = Self { body: Some(body), holds, stalls };
+        let mut reply = Self { ahead: Bytes::new(), body: Some(body), holds, stalls };
         if reply.body.as_ref().is_some_and(Body::is_end_stream) {
             reply.end();
         }
@@ -45,7 +47,7 @@ impl ReplyBody {
     }
 
     pub(super) fn empty() -> Self {
-        Self { body: None, holds: Holds::Nothing, stalls: false }
+        Self { ahead: Bytes::new(), body: None, holds: Holds::Nothing, stalls: false }
     }
 
     /// The whole body, if it is no larger than `limit` bytes.
@@ -75,6 +77,25 @@ impl ReplyBody {
             next = self.data().await?;
         }
         Ok(whole.freeze())
+    }
+
+    /// The whole body, if it is no larger than `limit` bytes; else the body itself, with nothing lost.
+    ///
+    /// # Errors
+    /// [`UpstreamError::BodyBroken`], [`UpstreamError::BodyStalled`].
+    pub async fn peek(mut self, limit: usize) -> Result<Result<Bytes, Self>, UpstreamError> {
+        if self.size_hint().lower() > limit as u64 {
+            return Ok(Err(self));
+        }
+        let mut whole = Bytes::new();
+        while let Some(data) = self.data().await? {
+            whole = if whole.is_empty() { data } else { [whole, data].concat().into() };
+            if whole.len() > limit {
+                self.ahead = whole;
+                return Ok(Err(self));
+            }
+        }
+        Ok(Ok(whole))
     }
 
     async fn data(&mut self) -> Result<Option<Bytes>, UpstreamError> {
@@ -129,6 +150,9 @@ impl Body for ReplyBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, UpstreamError>>> {
         let this = &mut *self;
+        if !this.ahead.is_empty() {
+            return Poll::Ready(Some(Ok(Frame::data(std::mem::take(&mut this.ahead)))));
+        }
         let Some(body) = &mut this.body else { return Poll::Ready(None) };
         match Pin::new(body).poll_frame(cx) {
             Poll::Ready(Some(Ok(frame))) => {
@@ -169,11 +193,21 @@ impl Body for ReplyBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.as_ref().is_none_or(Body::is_end_stream)
+        self.ahead.is_empty() && self.body.as_ref().is_none_or(Body::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.as_ref().map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
+        let rest = self.body.as_ref().map_or_else(|| SizeHint::with_exact(0), Body::size_hint);
+        if self.ahead.is_empty() {
+            return rest;
+        }
+        let ahead = self.ahead.len() as u64;
+        let mut hint = SizeHint::new();
+        hint.set_lower(rest.lower() + ahead);
+        if let Some(upper) = rest.upper() {
+            hint.set_upper(upper + ahead);
+        }
+        hint
     }
 }
 

@@ -110,13 +110,13 @@ impl<T: Terminal> Talk<'_, T> {
             };
             let retype = match refused.code {
                 Cause::CredentialsRefused => self.try_again(),
-                Cause::PersonRequired => self.request.password.is_none(),
+                Cause::SignInRequired => self.request.password.is_none(),
                 _ => false,
             };
             if !retype || !self.can_ask() || self.flags.password_stdin {
                 return Err(ClientError::Refused(refused).into());
             }
-            self.terminal.say(&refused.title);
+            self.terminal.say(&refused.detail);
             self.request.password = Some(self.ask_password()?);
         }
     }
@@ -134,7 +134,7 @@ impl<T: Terminal> Talk<'_, T> {
             report = match waiting(self.terminal, "signing in", call).await {
                 Ok(report) => report,
                 Err(ClientError::Refused(problem)) if self.may_retry(problem.code) => {
-                    self.terminal.say(&problem.title);
+                    self.terminal.say(&problem.detail);
                     self.challenge_again().await?
                 }
                 Err(error) => return Err(error.into()),
@@ -155,7 +155,7 @@ impl<T: Terminal> Talk<'_, T> {
     }
 
     fn may_retry(&mut self, cause: Cause) -> bool {
-        let about_the_code = matches!(cause, Cause::CodeRefused | Cause::LoginGone | Cause::CodeRequired);
+        let about_the_code = matches!(cause, Cause::CodeRefused | Cause::LoginGone | Cause::MfaRequired);
         about_the_code && self.can_ask() && !self.flags.code_stdin && self.try_again()
     }
 

@@ -16,10 +16,18 @@ use crate::portal::{Dialect, EmptyBody, MethodForm, Preset};
 section! {
     /// Where a deployment departs from its preset. What is `None` stays as the preset has it.
     pub struct Overrides in "dialect" {
-        "Where auth calls live. {portal} is the portal's name. Calls below it move along."
+        "Where auth calls live. {portal} is the portal's name. What stands on it moves along."
             auth_base: Option<PathTemplate> = Fallback::Nothing(r#""/web/v1/{portal}/auth""#), Kind::Text("a path");
-        "Where login calls live. {auth} is the auth base."
+        "Where login calls live. {auth} is the auth base; in the paths below, so are {login}, {register}, {password}, \
+         {security} and {channel}."
             login_base: Option<PathTemplate> = Fallback::Nothing(r#""{auth}/login""#), Kind::Text("a path");
+        "Where registration lives."
+            register_base: Option<PathTemplate> = Fallback::Nothing(r#""{auth}/register""#), Kind::Text("a path");
+        "Where the calls about passwords live."
+            password_base: Option<PathTemplate> = Fallback::Nothing(r#""{auth}/password""#), Kind::Text("a path");
+        "Where sessions and the set-up of second factors live."
+            security_base: Option<PathTemplate> =
+                Fallback::Nothing(r#""/web/v1/{portal}/security""#), Kind::Text("a path");
         "Where channel calls live."
             channel_base: Option<PathTemplate> = Fallback::Nothing(r#""/web/v1/secure-channel""#), Kind::Text("a path");
         "The refresh call."
@@ -55,6 +63,9 @@ section! {
             sealed_paths: Option<Vec<PathTemplate>> =
                 Fallback::Nothing(r#"["{auth}/login/*", "{auth}/register/initiate", "{auth}/password/*"]"#),
                 Kind::List("paths; a * at the end stands for all below");
+        "Whether a plain success is believed as the answer to a sealed call. Then whoever sits on the way can speak for \
+         the portal."
+            accept_plain_success: Option<bool> = Fallback::Nothing("false"), Kind::Switch;
         "Whether the portal insists on an X-Request-Id."
             request_id_required: Option<bool> = Fallback::Nothing("false"), Kind::Switch;
         "Bodies that the handbooks leave open. The body is JSON with {placeholders} inside its strings."
@@ -64,7 +75,7 @@ section! {
 }
 
 /// What has no meaning without a secure channel.
-const CHANNEL_ONLY: [&str; 12] = [
+const CHANNEL_ONLY: [&str; 13] = [
     "channel_base",
     "session_header",
     "sc_version",
@@ -77,6 +88,7 @@ const CHANNEL_ONLY: [&str; 12] = [
     "base64",
     "empty_body",
     "sealed_paths",
+    "accept_plain_success",
 ];
 
 impl Overrides {
@@ -95,40 +107,24 @@ impl Overrides {
         Some(overrides)
     }
 
-    /// Puts the overrides into the preset made for the portal of this name.
-    pub fn apply(&self, portal: &str, dialect: &mut Dialect) {
-        if let Some(base) = &self.auth_base {
-            let old = std::mem::replace(&mut dialect.auth_base, base.filled(portal, ""));
-            let Dialect { auth_base: new, login_base, refresh_path, logout_path, sealed_paths, .. } = dialect;
-            for path in [login_base, refresh_path, logout_path].into_iter().chain(sealed_paths) {
-                rebase(path, &old, new);
-            }
-        }
-        if let Some(base) = &self.login_base {
-            let old = std::mem::take(&mut dialect.login_base);
-            dialect.login_base = base.filled(portal, &dialect.auth_base);
-            let Dialect { login_base: new, sealed_paths, .. } = dialect;
-            for path in sealed_paths {
-                rebase(path, &old, new);
-            }
-        }
-        let auth = dialect.auth_base.clone();
+    /// Puts the overrides in, and says what does not hold together then.
+    pub fn apply(&self, dialect: &mut Dialect) -> Vec<String> {
         let put = |field: &mut String, template: &Option<PathTemplate>| {
             if let Some(template) = template {
-                *field = template.filled(portal, &auth);
+                template.as_str().clone_into(field);
             }
         };
+        put(&mut dialect.auth_base, &self.auth_base);
+        put(&mut dialect.login_base, &self.login_base);
+        put(&mut dialect.register_base, &self.register_base);
+        put(&mut dialect.password_base, &self.password_base);
+        put(&mut dialect.security_base, &self.security_base);
         put(&mut dialect.channel_base, &self.channel_base);
+        put(&mut dialect.refresh_path, &self.refresh_path);
         put(&mut dialect.logout_path, &self.logout_path);
         put(&mut dialect.profile_path, &self.profile_path);
-        if let Some(template) = &self.refresh_path {
-            let old = std::mem::replace(&mut dialect.refresh_path, template.filled(portal, &auth));
-            for path in dialect.sealed_paths.iter_mut().filter(|path| **path == old) {
-                path.clone_from(&dialect.refresh_path);
-            }
-        }
         if let Some(paths) = &self.sealed_paths {
-            dialect.sealed_paths = paths.iter().map(|path| path.filled(portal, &auth)).collect();
+            dialect.sealed_paths = paths.iter().map(|path| path.as_str().to_owned()).collect();
         }
         set(&mut dialect.session_header, self.session_header.as_ref());
         set(&mut dialect.sc_version, self.sc_version.as_ref());
@@ -136,6 +132,7 @@ impl Overrides {
         set(&mut dialect.empty_body, self.empty_body.as_ref());
         set(&mut dialect.method_form, self.method.as_ref());
         set(&mut dialect.request_id_required, self.request_id_required.as_ref());
+        set(&mut dialect.accept_plain_success, self.accept_plain_success.as_ref());
         if let Some(channel) = &mut dialect.channel {
             set(&mut channel.envelope, self.envelope.as_ref());
             set(&mut channel.key_exchange, self.key_exchange.as_ref());
@@ -144,6 +141,12 @@ impl Overrides {
             set(&mut channel.aad, self.aad.as_ref());
             set(&mut channel.base64, self.base64.as_ref());
         }
+        let set_request =
+            |template: &RequestTemplate| dialect.requests.set_named(template.request, &template.body).err();
+        let mut problems: Vec<String> =
+            self.requests.iter().filter_map(set_request).map(|error| error.to_string()).collect();
+        problems.extend(dialect.problems());
+        problems
     }
 }
 
@@ -153,36 +156,31 @@ fn set<T: Clone>(field: &mut T, override_: Option<&T>) {
     }
 }
 
-/// Moves a path that lies below the old base; one that merely begins with the same letters stays.
-fn rebase(path: &mut String, old: &str, new: &str) {
-    if let Some(rest) = path.strip_prefix(old)
-        && (rest.is_empty() || rest.starts_with('/'))
-    {
-        *path = format!("{new}{rest}");
-    }
-}
-
-/// A path in which `{portal}` and `{auth}` may stand; no slash at its end.
+/// A path in which `{portal}` may stand, and a base such as `{auth}` at its beginning; no slash at its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PathTemplate(String);
 
 impl PathTemplate {
-    fn filled(&self, portal: &str, auth: &str) -> String {
-        self.0.replace("{portal}", portal).replace("{auth}", auth)
+    /// As it was written.
+    pub fn as_str(&self) -> &str {
+        &self.0
     }
 }
 
 impl FromWritten for PathTemplate {
     fn from_written(written: &Written, setting: &Setting, reader: &mut Reader<'_>) -> Option<Self> {
         let text = String::from_written(written, setting, reader)?;
-        let rest = match text.strip_prefix("{auth}") {
-            Some(rest) if setting.key != "auth_base" => rest,
-            _ => &text,
+        let bases: &[&str] = match setting.key {
+            "auth_base" => &[],
+            key if key.ends_with("_base") => &["{auth}"],
+            _ => &["{auth}", "{login}", "{register}", "{password}", "{security}", "{channel}"],
         };
+        let rest = bases.iter().find_map(|base| text.strip_prefix(base)).unwrap_or(&text);
         let plain = rest.replace("{portal}", "portal");
         let is_pattern = matches!(setting.kind, Kind::List(_));
         let wrong = match PathPattern::check(&plain) {
             Err(wrong) => wrong,
+            Ok(()) if plain.contains('{') => "has a placeholder that is not known here",
             Ok(()) if plain.ends_with('*') && !is_pattern => "has a *, which only sealed_paths understands",
             Ok(()) if plain.ends_with('/') => "ends with /",
             Ok(()) => return Some(Self(text)),

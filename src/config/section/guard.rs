@@ -1,7 +1,7 @@
 //! `[guard]`: who may speak to the proxy, beyond its own addresses.
 
-use http::HeaderValue;
 use http::uri::Authority;
+use http::{HeaderName, HeaderValue};
 use url::{Origin as WebOrigin, Url};
 
 use crate::config::document::Written;
@@ -22,8 +22,12 @@ section! {
         "Web pages that may call the proxy, by their origin; a local front end in development, say. Such a page \
          acts as you."
             allowed_origins: Vec<Origin> = Fallback::Is("[]"), Kind::List(r#"origins: "http://localhost:5173""#);
+        "Whether such pages may send and receive cookies."
+            allow_credentials: bool = Fallback::Is("false"), Kind::Switch;
         "A key that every caller has to show, so that other users of this machine cannot use the proxy."
             local_key: Option<SecretSource> = Fallback::Nothing(r#"{ file = "local-key" }"#), Kind::Secret;
+        "The header it is shown in. Proxy-Authorization is taken as well."
+            local_key_header: HeaderName = Fallback::Is(r#""X-Portunus-Key""#), Kind::Text("a header name");
     }
 }
 

@@ -26,20 +26,34 @@ section! {
             headers: usize = Fallback::Is("100"), count(16, 1000);
         "The target of a request."
             uri: usize = Fallback::Is(r#""8KiB""#), size(256, 64 * KIB);
-        "Open connections of all callers; the next one waits to be accepted."
+        "Open connections of all callers; the next one is answered 503."
             connections: usize = Fallback::Is("1024"), count(1, 1_000_000);
         "Requests on their way at once; the next one is answered 503."
             in_flight: usize = Fallback::Is("256"), count(1, 1_000_000);
+        "Concurrent streams of one HTTP/2 connection."
+            streams: u32 = Fallback::Is("128"), count(1, 10_000);
+        "The buffer of one HTTP/1 connection at most; it grows to this under load only."
+            buffer_bytes: usize = Fallback::Is(r#""400KiB""#), size(8 * KIB, 16 * MIB);
+        "What Retry-After says in an answer 503 to one too many; whole seconds."
+            retry_after: Duration = Fallback::Is(r#""1s""#), span(ms(1_000), HOUR);
         "How long a caller may take to send a request's head."
             header_timeout: Duration = Fallback::Is(r#""10s""#), span(ms(10), HOUR);
         "How long a caller's body may stand still."
             body_idle_timeout: Duration = Fallback::Is(r#""30s""#), span(ms(10), HOUR);
+        "How long a caller may take no byte of an answer that waits for it."
+            write_timeout: Duration = Fallback::Is(r#""60s""#), span(ms(10), HOUR);
         "How long a caller's connection may be idle between two requests."
             keep_alive: Duration = Fallback::Is(r#""75s""#), span(ms(0), HOUR);
         "Requests that may wait while a login or a refresh is under way; the next one is answered 503."
-            waiting: usize = Fallback::Is("1024"), count(0, 1_000_000);
+            waiting: usize = Fallback::Is("1024"), count(1, 1_000_000);
         "How long each of them waits."
-            wait_timeout: Duration = Fallback::Is(r#""30s""#), span(ms(0), HOUR);
+            wait_timeout: Duration = Fallback::Is(r#""30s""#), span(ms(1_000), ms(600_000));
+        "One call of the proxy's own to the portal, such as a login's, from its start to the end of the answer."
+            own_call: Duration = Fallback::Is(r#""60s""#), span(ms(100), HOUR);
+        "The longest answer to such a call."
+            own_answer: usize = Fallback::Is(r#""1MiB""#), size(4 * KIB, 64 * MIB);
+        "Paths that are remembered because the portal complained that they must be sealed."
+            learned_paths: usize = Fallback::Is("1024"), count(0, 65_536);
         "How long requests may go on once the proxy was told to stop."
             drain: Duration = Fallback::Is(r#""10s""#), span(ms(0), HOUR);
         "How long the program of a secret's { command } may take."

@@ -1,11 +1,13 @@
 //! `[login]`: what signs in.
 
+use std::time::Duration;
+
 use crate::config::document::Written;
 use crate::config::layers::Section;
 use crate::config::problem::Problem;
 use crate::config::reader::Reader;
 use crate::config::secret_source::{SecretError, SecretSource, Surroundings};
-use crate::config::setting::{Fallback, Kind, Setting, count, section, words};
+use crate::config::setting::{Fallback, Kind, Setting, count, ms, section, span, words};
 use crate::config::values::{FromWritten, Words as _};
 use crate::secret::{OtpSecret, Password};
 use crate::session::{Credentials, MfaChoice};
@@ -23,12 +25,15 @@ section! {
             otp_secret: Option<SecretSource> = Fallback::Nothing(r#"{ file = "~/.config/portunus/otp" }"#), Kind::Secret;
         "Whether a login that a client completes through the proxy becomes the proxy's own."
             adopt: bool = Fallback::Is("false"), Kind::Switch;
-        "Passwords the proxy may send by itself before it waits for a person. More than one risks a lock-out."
-            automatic_attempts: u32 = Fallback::Is("1"), count(0, 10);
-        "Passwords that may be sent in one hour, a person's included."
-            attempts_per_hour: u32 = Fallback::Is("3"), count(1, 100);
+        "Logins without a person, in one attempt_window, whose outcome stays unknown because the answer is lost. One \
+         that the portal refuses is never repeated without a person."
+            automatic_attempts: u32 = Fallback::Is("3"), count(1, 10);
+        "A person's refused passwords or codes in one attempt_window. More may lock the account."
+            person_attempts: u32 = Fallback::Is("3"), count(1, 10);
+        "The window of both."
+            attempt_window: Duration = Fallback::Is(r#""1h""#), span(ms(1_000), Duration::from_secs(86_400));
         "How often a login begins again after a wrong code."
-            code_retries: u32 = Fallback::Is("1"), count(0, 10);
+            code_retries: u32 = Fallback::Is("1"), count(0, 5);
     }
 }
 

@@ -10,6 +10,7 @@ pub(super) mod login;
 pub(super) mod portal;
 pub(super) mod requests;
 pub(super) mod route;
+pub(super) mod session;
 pub(super) mod state;
 pub(super) mod upstream;
 
@@ -22,7 +23,7 @@ pub(super) const REPEATED: [&str; 1] = ["route"];
 pub(super) type Chapter = (&'static str, &'static str, &'static [Setting]);
 
 /// The table of all settings, in the order of `proxy.toml`.
-pub(super) const CHAPTERS: [Chapter; 11] = [
+pub(super) const CHAPTERS: [Chapter; 12] = [
     ("listen", "Where local programs reach the proxy.", listen::Listen::SETTINGS),
     ("upstream", "Where the portal is, and how long to wait for it.", upstream::Upstream::SETTINGS),
     ("portal", "Which portal, and how the proxy names itself to it.", portal::Portal::SETTINGS),
@@ -37,6 +38,7 @@ pub(super) const CHAPTERS: [Chapter; 11] = [
         "What signs in. What is left out is asked of a person: `portunus login`.",
         login::Login::SETTINGS,
     ),
+    ("session", "How the login and the secure channel are kept alive.", session::Session::SETTINGS),
     (
         "route",
         "Exceptions for single paths, as many [[route]] tables as there are. The first one that fits a request \

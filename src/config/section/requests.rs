@@ -16,10 +16,9 @@ pub struct RequestTemplate {
 }
 
 /// The requests that have a template, and what may be filled into each (PROTOCOL section 8).
-const REQUESTS: [(&str, &[&str]); 5] = [
-    ("register_initiate", &["email", "account_name"]),
+const REQUESTS: [(&str, &[&str]); 4] = [
     ("register_verify", &["session_id", "code"]),
-    ("register_complete", &["session_id", "email", "account_name"]),
+    ("register_complete", &["session_id", "email", "account_name", "new_password"]),
     ("password_init", &["session_id", "new_password"]),
     ("password_reset", &["token", "new_password"]),
 ];

@@ -13,17 +13,18 @@ use crate::config::values::{FromWritten, Words};
 section! {
     /// An exception for one path.
     pub struct Route in "route" {
-        "The path it is about, below the portal's base URL; a * at the end stands for all below."
+        "The path it is about, below the portal's base URL. {name} stands for one segment; /* at the end for the path \
+         and all below it, and * for whatever the last segment goes on with."
             path: PathPattern = Fallback::Required(r#""/web/v1/tenant/orders/*""#), Kind::Text("a path");
-        "Which methods; none stands for all."
+        "Which methods; none stands for all, and GET for HEAD as well."
             methods: Vec<Method> = Fallback::Is("[]"), Kind::List(r#"methods: "GET", "POST""#);
         "Whether bodies are sealed; auto is what the dialect says, and learns from the portal's complaints."
             protect: Protect = Fallback::Is(r#""auto""#), Kind::Choice(Protect::WORDS);
-        "Whether the bearer is put in. auto leaves it out of the calls that come before a login."
-            bearer: Bearer = Fallback::Is(r#""auto""#), Kind::Choice(Bearer::WORDS);
+        "Whether the bearer is put in, for which a request waits for a login."
+            bearer: Bearer = Fallback::Is(r#""required""#), Kind::Choice(Bearer::WORDS);
         "Which requests may be sent again after a refusal or a lost connection: none, those that are idempotent, \
          or any whose body is at hand and which the portal shows it did not process."
-            replay: Replay = Fallback::Is(r#""buffered""#), Kind::Choice(Replay::WORDS);
+            replay: Replay = Fallback::Is(r#""idempotent""#), Kind::Choice(Replay::WORDS);
         "Web pages that may call this path, beyond guard.allowed_origins."
             allow_origin: Vec<Origin> = Fallback::Is("[]"), Kind::List(r#"origins: "http://localhost:5173""#);
     }
@@ -51,14 +52,16 @@ impl Route {
 
     /// Whether every request that the other fits is taken by this one.
     fn covers(&self, other: &Self) -> bool {
-        let methods = self.methods.is_empty()
-            || (!other.methods.is_empty()
-                && other.methods.iter().all(|method| self.methods.contains(method)));
+        let takes = |method: &Method| {
+            self.methods.contains(method) || (*method == Method::HEAD && self.methods.contains(&Method::GET))
+        };
+        let methods =
+            self.methods.is_empty() || (!other.methods.is_empty() && other.methods.iter().all(takes));
         methods && self.path.covers(&other.path)
     }
 }
 
-/// A path, or all paths below one: `/a/b` or `/a/*`.
+/// A path, in which `{name}` stands for one segment; at its end, `/*` for it and all below, `*` for any rest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PathPattern(String);
 
@@ -68,16 +71,12 @@ impl PathPattern {
         &self.0
     }
 
-    /// The path before a final `*`, if there is one.
-    pub fn prefix(&self) -> Option<&str> {
-        self.0.strip_suffix('*')
-    }
-
+    /// Whether it certainly takes every path that the other takes.
     fn covers(&self, other: &Self) -> bool {
-        match self.prefix() {
-            Some(prefix) => other.0.starts_with(prefix),
-            None => self.0 == other.0,
-        }
+        let Some(prefix) = self.0.strip_suffix('*').filter(|prefix| !prefix.contains('{')) else {
+            return self == other;
+        };
+        other.0.starts_with(prefix) || prefix.strip_suffix('/').is_some_and(|path| path == other.0)
     }
 
     /// What is wrong with a text as a pattern. A path that the portal could read as another one is none.
@@ -85,9 +84,6 @@ impl PathPattern {
         let path = text.strip_suffix('*').unwrap_or(text);
         if !path.starts_with('/') {
             return Err("does not begin with /");
-        }
-        if path.len() != text.len() && !path.ends_with('/') {
-            return Err("has a * that does not follow a /");
         }
         if path.contains('*') {
             return Err("has a * that is not at its end");
@@ -98,8 +94,16 @@ impl PathPattern {
         if path.contains("//") || path.split('/').any(|segment| segment == "." || segment == "..") {
             return Err("has an empty or dot segment, and no request with one is let in");
         }
-        if !path.bytes().all(|b| b.is_ascii_graphic() && !b"\"<>\\^`{|}".contains(&b)) {
+        if !path.bytes().all(|b| b.is_ascii_graphic() && !b"\"<>\\^`|".contains(&b)) {
             return Err("has a character that has to be percent-encoded");
+        }
+        let is_named = |segment: &str| {
+            let name = segment.strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
+            name.is_some_and(|name| !name.is_empty() && !name.contains(['{', '}']))
+        };
+        let braced = |segment: &str| segment.contains(['{', '}']);
+        if text.split('/').any(|segment| braced(segment) && !is_named(segment)) {
+            return Err("has a brace that is not a whole segment {name}");
         }
         Ok(())
     }
@@ -166,17 +170,14 @@ words!(Protect {
 /// Whether a route's requests carry the bearer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Bearer {
-    /// All but those that come before a login.
-    Auto,
-    /// Always.
-    Always,
-    /// Never.
+    /// They do, and wait for a login where there is none.
+    Required,
+    /// They never do.
     Never,
 }
 
 words!(Bearer {
-    "auto" => Self::Auto,
-    "always" => Self::Always,
+    "required" => Self::Required,
     "never" => Self::Never,
 });
 

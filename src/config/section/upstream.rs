@@ -12,10 +12,10 @@ use crate::config::problem::{Problem, quoted};
 use crate::config::reader::Reader;
 use crate::config::secret_form;
 use crate::config::secret_source::SecretSource;
-use crate::config::setting::{Fallback, Kind, Setting, count, ms, section, span};
-use crate::config::values::FromWritten;
+use crate::config::setting::{Fallback, Kind, Setting, count, ms, section, span, words};
+use crate::config::values::{FromWritten, Words as _};
 use crate::portal::Dialect;
-use crate::upstream::{SealedHeaders, Settings};
+use crate::upstream::{ClientIdentity, SealedHeaders, Settings};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
@@ -51,6 +51,10 @@ section! {
             max_idle: usize = Fallback::Is("256"), count(0, 65_536);
         "Whether HTTP/2 is spoken where the portal offers it."
             http2: bool = Fallback::Is("true"), Kind::Switch;
+        "Whether cookies pass between callers and the portal. A browser shares them among all ports of localhost."
+            cookies: Cookies = Fallback::Is(r#""strip""#), Kind::Choice(Cookies::WORDS);
+        "Headers of the proxy's own, such as X-Client-Hash, that a caller may send in its place."
+            pass_headers: Vec<HeaderName> = Fallback::Is("[]"), Kind::List(r#"header names: "X-Client-Hash""#);
         "Headers put into every request, such as those an edge would add. A value may be a secret's source."
             extra_headers: Vec<ExtraHeader> =
                 Fallback::Is("{}"), Kind::Table(r#"names and values: { "X-Forwarded-Proto" = "https" }"#);
@@ -83,12 +87,17 @@ impl Upstream {
 
     /// What the doors out are built with, for a portal that speaks this dialect.
     pub fn settings(&self, dialect: &Dialect) -> Settings {
+        let identity = self.client_cert_file.clone().zip(self.client_key_file.clone());
         Settings {
             url: self.url.clone(),
             ca_file: self.ca_file.clone(),
+            spki_pin: self.spki_pin.as_ref().map(KeyPin::digest),
+            client_identity: identity.map(|(cert_file, key_file)| ClientIdentity { cert_file, key_file }),
             connect_timeout: self.connect_timeout,
             head_timeout: self.head_timeout,
+            body_idle_timeout: self.body_idle_timeout,
             idle_timeout: self.idle_timeout,
+            fresh_reuse: self.fresh_reuse,
             max_idle: self.max_idle,
             http2: self.http2,
             sealed: SealedHeaders {
@@ -99,6 +108,20 @@ impl Upstream {
         }
     }
 }
+
+/// What becomes of cookies, both ways.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cookies {
+    /// They end at the proxy.
+    Strip,
+    /// They travel on, fitted to the local address.
+    Pass,
+}
+
+words!(Cookies {
+    "strip" => Self::Strip,
+    "pass" => Self::Pass,
+});
 
 fn is_loopback(url: &Url) -> bool {
     match url.host() {

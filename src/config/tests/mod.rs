@@ -126,11 +126,11 @@ fn routes_keep_their_order_and_their_settings() {
          allow_origin = [\"http://localhost:5173\"]\n[[route]]\npath = \"/a/*\"\n",
     );
     let [first, second] = config.routes.as_slice() else { panic!() };
-    assert_eq!((first.path.as_str(), first.path.prefix()), ("/a/b", None));
+    assert_eq!(first.path.as_str(), "/a/b");
     assert_eq!(first.methods, [http::Method::GET, http::Method::PUT]);
     assert_eq!((first.protect, first.bearer, first.replay), (Protect::Sealed, Bearer::Never, Replay::Never));
     assert_eq!(first.allow_origin[0].header(), "http://localhost:5173");
-    assert_eq!((second.path.prefix(), second.protect), (Some("/a/"), Protect::Auto));
+    assert_eq!((second.path.as_str(), second.protect), ("/a/*", Protect::Auto));
 }
 
 #[test]
@@ -145,6 +145,11 @@ fn a_route_is_hidden_only_by_one_that_takes_all_of_it() {
     assert!(pair("path = \"/a\"\nmethods = [\"GET\"]", "path = \"/a\""));
     assert!(pair("path = \"/a/b\"", "path = \"/a/*\""));
     assert!(pair("path = \"/a/*\"", "path = \"/ab\""));
+    assert!(!pair("path = \"/a/*\"", "path = \"/a\""));
+    assert!(!pair("path = \"/a*\"", "path = \"/a/{id}\""));
+    assert!(!pair("path = \"/a/{id}\"", "path = \"/a/{id}\""));
+    assert!(pair("path = \"/a/{id}\"", "path = \"/a/b\""));
+    assert!(!pair("path = \"/a\"\nmethods = [\"GET\"]", "path = \"/a\"\nmethods = [\"HEAD\"]"));
 }
 
 #[test]
@@ -191,8 +196,9 @@ fn limits_hold_at_their_ends_and_not_beyond() {
             read_with("", &[], &[url, ("--it", &name, &value)])
         };
         let out_of_range = |amount: u64| {
-            with(amount)
-                .is_err_and(|problems| problems.to_string().contains(&format!("'{}' is ", setting.key)))
+            with(amount).is_err_and(|problems| {
+                problems.to_string().contains(&format!("'{}' is {amount}{unit}; it must be ", setting.key))
+            })
         };
         assert!(!out_of_range(least) && !out_of_range(most), "{setting:?}");
         assert!(out_of_range(most + 1), "{setting:?}");
@@ -205,12 +211,13 @@ fn every_word_that_is_offered_is_understood() {
     for setting in settings() {
         let Kind::Choice(words) = setting.kind else { continue };
         for word in words {
-            let heading = if setting.repeated() {
-                "[[route]]\npath = \"/a\"".into()
+            if setting.repeated() {
+                good(&format!("[[route]]\npath = \"/a\"\n{} = \"{word}\"\n", setting.key));
             } else {
-                format!("[{}]", setting.section)
-            };
-            good(&format!("{heading}\n{} = \"{word}\"\n", setting.key));
+                let name = format!("{}.{}", setting.section, setting.key);
+                read_with(MINIMAL, &[], &[("--it", &name, word)])
+                    .unwrap_or_else(|problems| panic!("{problems}"));
+            }
         }
     }
 }

@@ -175,7 +175,8 @@ fn each_kind_of_problem_has_its_text() {
     hinted("[[route]]\n", "3:1: missing key 'path' in [[route]]", "write path = \"/web/v1/tenant/orders/*\"");
     let path = |path: &str| format!("[[route]]\npath = \"{path}\"\n");
     one(&path("a"), "4:8: 'path': \"a\" does not begin with /");
-    one(&path("/a*"), "4:8: 'path': \"/a*\" has a * that does not follow a /");
+    one(&path("/{a}*"), "4:8: 'path': \"/{a}*\" has a brace that is not a whole segment {name}");
+    one(&path("/{}"), "4:8: 'path': \"/{}\" has a brace that is not a whole segment {name}");
     one(&path("/*/a"), "4:8: 'path': \"/*/a\" has a * that is not at its end");
     one(&path("/a?b"), "4:8: 'path': \"/a?b\" has a ? or #, which a path does not");
     one(
@@ -216,6 +217,20 @@ fn each_kind_of_problem_has_its_text() {
         "[limits]\nuri = \"64KiB\"\nheader_bytes = \"8KiB\"\n",
         "4:7: 'uri' is more than 'header_bytes', which includes it",
     );
+    // [session]
+    one("[session]\nbackoff_first = \"2m\"\n", "4:17: 'backoff_first' is more than 'backoff_most'");
+    one(
+        "[session]\nchannel_backoff_most = \"100ms\"\n",
+        "3:2: 'channel_backoff_first' is more than 'channel_backoff_most'",
+    );
+    one(
+        "[session]\nrefuse_after_messages = 9\nrenew_after_messages = 10\n",
+        "5:24: 'renew_after_messages' is more than 'refuse_after_messages'",
+    );
+    one(
+        "[session]\nrefuse_after_messages = 4293918721\nrenew_after_messages = 1\n",
+        "4:25: 'refuse_after_messages' is 4293918721; it must be 1 to 4293918720",
+    );
     // [dialect]
     one("[dialect]\nauth_base = \"{auth}/x\"\n", "4:13: 'auth_base': \"{auth}/x\" does not begin with /");
     one("[dialect]\nlogin_base = \"{auth}/\"\n", "4:14: 'login_base': \"{auth}/\" ends with /");
@@ -225,7 +240,7 @@ fn each_kind_of_problem_has_its_text() {
     );
     one(
         "[dialect]\nlogin_base = \"/{tenant}\"\n",
-        "4:14: 'login_base': \"/{tenant}\" has a character that has to be percent-encoded",
+        "4:14: 'login_base': \"/{tenant}\" has a placeholder that is not known here",
     );
     one(
         "[dialect]\nsession_header = \"a b\"\n",
@@ -239,7 +254,7 @@ fn each_kind_of_problem_has_its_text() {
     hinted(
         "[dialect.requests.pasword_reset]\nbody = '{}'\n",
         "3:19: unknown request 'pasword_reset'; did you mean 'password_reset'?",
-        "requests are register_initiate, register_verify, register_complete, password_init, password_reset",
+        "requests are register_verify, register_complete, password_init, password_reset",
     );
     let body = |body: &str| format!("[dialect.requests.password_reset]\nbody = '{body}'\n");
     one(

@@ -8,6 +8,9 @@ mod paths;
 mod preset;
 mod request;
 
+#[cfg(test)]
+mod tests;
+
 use http::{HeaderName, HeaderValue};
 
 use crate::channel::Spelling;

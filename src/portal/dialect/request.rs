@@ -9,6 +9,7 @@ use super::Endpoint;
 ///
 /// | call | placeholders |
 /// |---|---|
+/// | `register/initiate` | `{email}`, `{account_name}` |
 /// | `register/verify` | `{session_id}`, `{code}` |
 /// | `register/complete` | `{session_id}`, `{email}`, `{account_name}`, `{new_password}` |
 /// | `password/init` | `{session_id}`, `{new_password}` |
@@ -31,6 +32,15 @@ impl RequestTemplates {
         let (_, slot) = slot.ok_or(BadTemplate::NotTemplated(endpoint.name()))?;
         *slot = RequestTemplate::new(endpoint, text)?;
         Ok(())
+    }
+
+    /// Sets the template of a call by its name in a configuration, such as `password_reset`.
+    ///
+    /// # Errors
+    /// [`BadTemplate`]; the old template then stays.
+    pub fn set_named(&mut self, request: &str, text: &str) -> Result<(), BadTemplate> {
+        let endpoint = self.0.iter().map(|(endpoint, _)| *endpoint).find(|of| named(*of) == request);
+        self.set(endpoint.ok_or_else(|| BadTemplate::UnknownRequest(request.to_owned()))?, text)
     }
 }
 
@@ -144,6 +154,9 @@ pub enum BadTemplate {
         /// What may stand there.
         known: String,
     },
+    /// No call of this name has a template.
+    #[error("no request named {0:?} has a template")]
+    UnknownRequest(String),
     /// The fields of this call are documented.
     #[error("the fields of {0} are documented and have no template")]
     NotTemplated(&'static str),
@@ -160,8 +173,13 @@ struct Inferred {
     body: &'static str,
 }
 
-/// PROTOCOL section 8, the rows marked I.
+/// PROTOCOL section 8: the rows marked I, and the first step of the flow that they belong to.
 const INFERRED: &[Inferred] = &[
+    Inferred {
+        endpoint: Endpoint::RegisterInitiate,
+        placeholders: &["email", "account_name"],
+        body: r#"{"email":"{email}","accountName":"{account_name}"}"#,
+    },
     Inferred {
         endpoint: Endpoint::RegisterVerify,
         placeholders: &["session_id", "code"],
@@ -183,6 +201,11 @@ const INFERRED: &[Inferred] = &[
         body: r#"{"token":"{token}","newPassword":"{new_password}"}"#,
     },
 ];
+
+/// `password_reset` for `password/reset`.
+fn named(endpoint: Endpoint) -> String {
+    endpoint.name().replace('/', "_")
+}
 
 enum Piece<'t> {
     Text(&'t str),
@@ -255,6 +278,7 @@ mod tests {
             ("new_password", "p"),
         ];
         for (endpoint, expected) in [
+            (Endpoint::RegisterInitiate, r#"{"email":"a@b.c","accountName":"A"}"#),
             (Endpoint::RegisterVerify, r#"{"sessionId":"reg_1","code":"123456"}"#),
             (Endpoint::RegisterComplete, r#"{"sessionId":"reg_1","email":"a@b.c","accountName":"A"}"#),
             (Endpoint::PasswordInit, r#"{"sessionId":"reg_1","newPassword":"p"}"#),
@@ -308,6 +332,20 @@ mod tests {
         templates.set(Endpoint::PasswordInit, r#"{"pw":"{new_password}"}"#).unwrap();
         let body = templates.get(Endpoint::PasswordInit).unwrap().render(&[("new_password", "p")]).unwrap();
         assert_eq!(body.as_slice(), br#"{"pw":"p"}"#);
+    }
+
+    #[test]
+    fn a_template_is_set_by_the_name_that_a_configuration_uses() {
+        let mut templates = RequestTemplates::default();
+        for name in
+            ["register_initiate", "register_verify", "register_complete", "password_init", "password_reset"]
+        {
+            assert_eq!(templates.set_named(name, "{}"), Ok(()), "{name}");
+        }
+        assert_eq!(templates.get(Endpoint::PasswordReset).unwrap().render(&[]).unwrap().as_slice(), b"{}");
+        for unknown in ["password_change", "password/reset", ""] {
+            assert_eq!(templates.set_named(unknown, "{}"), Err(BadTemplate::UnknownRequest(unknown.into())));
+        }
     }
 
     #[test]

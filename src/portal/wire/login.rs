@@ -10,7 +10,7 @@ use super::number::Span;
 use super::text::for_a_person;
 use crate::portal::MethodForm;
 use crate::secret::LoginSessionId;
-use crate::session::{CodeSent, Initiated};
+use crate::session::{CodeSent, Initiated, Skew};
 
 /// How long a pending login lives where the answer does not say (PROTOCOL section 1).
 const LOGIN_LIFE: Duration = Duration::from_secs(300);
@@ -18,7 +18,11 @@ const LOGIN_LIFE: Duration = Duration::from_secs(300);
 const SEND_COOLDOWN: Duration = Duration::from_secs(60);
 
 /// Reads the answer to `login/initiate` of a login that can go on.
-pub(crate) fn initiated(data: &Data, form: MethodForm) -> Result<Initiated, &'static str> {
+pub(crate) fn initiated(
+    data: &Data,
+    form: MethodForm,
+    skew: Option<Skew>,
+) -> Result<Initiated, &'static str> {
     let login = data.text("sessionId").ok_or("no sessionId of the pending login")?;
     let expires_in = match data.field("expiresIn").map_or(Span::Absent, |value| Span::read(Some(value))) {
         Span::Absent => LOGIN_LIFE,
@@ -30,7 +34,7 @@ pub(crate) fn initiated(data: &Data, form: MethodForm) -> Result<Initiated, &'st
         Some(false) => Vec::new(),
         required => offered(data, form, required == Some(true))?,
     };
-    Ok(Initiated { login: LoginSessionId::new(login), methods, expires_in })
+    Ok(Initiated { login: LoginSessionId::new(login), methods, expires_in, skew })
 }
 
 /// The factors under whichever name they stand.
@@ -91,7 +95,7 @@ mod tests {
     }
 
     fn kinds(answer: Value) -> Result<Vec<FactorKind>, &'static str> {
-        let initiated = initiated(&data(answer), MethodForm::Integer)?;
+        let initiated = initiated(&data(answer), MethodForm::Integer, None)?;
         Ok(initiated.methods.iter().map(|method| method.kind).collect())
     }
 
@@ -109,9 +113,10 @@ mod tests {
             "expiresIn": 300,
             "accountStatus": null
         }));
-        let initiated = initiated(&answer, MethodForm::Integer).unwrap();
+        let initiated = initiated(&answer, MethodForm::Integer, Some(Skew(3))).unwrap();
         assert_eq!(initiated.login.expose(), "login-1");
         assert_eq!(initiated.expires_in, Duration::from_secs(300));
+        assert_eq!(initiated.skew, Some(Skew(3)));
         assert_eq!(initiated.methods[0].label.as_deref(), Some("Email"));
         assert_eq!(
             initiated.methods.iter().map(|m| m.wire.clone()).collect::<Vec<_>>(),
@@ -180,7 +185,7 @@ mod tests {
     #[test]
     fn section_1_a_pending_login_lives_300_seconds_where_nothing_is_said() {
         let life = |expires_in| {
-            initiated(&data(json!({"sessionId": "s", "expiresIn": expires_in})), MethodForm::Name)
+            initiated(&data(json!({"sessionId": "s", "expiresIn": expires_in})), MethodForm::Name, None)
                 .map(|initiated| initiated.expires_in.as_secs())
         };
         assert_eq!(life(json!(null)), Ok(300));

@@ -7,7 +7,7 @@ use crate::portal::MethodForm;
 use crate::session::{FactorKind, Method};
 
 /// The factors that have a code, with their names.
-pub(crate) fn method_codes() -> [(FactorKind, u64, &'static str); 3] {
+fn method_codes() -> [(FactorKind, u64, &'static str); 3] {
     [
         (FactorKind::Email, 10_011_001, "EMAIL"),
         (FactorKind::Otp, 10_011_002, "OTP"),
@@ -53,7 +53,7 @@ fn integer_of(value: &Value) -> Option<u64> {
         Value::Number(number) => number.as_u64().or_else(|| {
             let float = number.as_f64()?;
             // Exact: below 2^53, and without a fraction.
-            (float >= 0.0 && float < 9e15 && float.fract() == 0.0).then_some(float as u64)
+            ((0.0..9e15).contains(&float) && float.fract() == 0.0).then_some(float as u64)
         }),
         Value::String(text) => text.trim().parse().ok(),
         Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,

@@ -20,11 +20,10 @@ mod tokens;
 #[cfg(test)]
 mod tests;
 
-pub(super) use channel::{announced_key, channel_session};
-pub(super) use code::{Code, Meaning};
+pub(super) use channel::{AnnouncedKey, announced_key, channel_session};
+pub(super) use code::Meaning;
 pub(super) use data::Data;
 pub(super) use headers::{retry_after, skew};
 pub(super) use login::{code_sent, initiated};
-pub(super) use method::method_codes;
 pub(super) use signs::Signs;
 pub(super) use tokens::tokens;

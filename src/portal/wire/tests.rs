@@ -219,7 +219,7 @@ fn read_everything(body: &[u8]) {
     let Ok(data) = Data::read(body) else { return };
     assert!(signs.is_object, "both readers agree on what an object is");
     for form in [MethodForm::Integer, MethodForm::Name, MethodForm::AsReceived] {
-        if let Ok(initiated) = initiated(&data, form) {
+        if let Ok(initiated) = initiated(&data, form, None) {
             assert!(!initiated.login.is_empty());
             assert!(!initiated.expires_in.is_zero() && initiated.expires_in <= super::number::LONGEST);
         }

@@ -10,6 +10,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 
 use super::super::*;
+use crate::route::HeaderPolicy;
 use crate::upstream::fake::*;
 use crate::upstream::{OutBody, Outgoing, Upstream, UpstreamError};
 
@@ -42,7 +43,7 @@ async fn forward(
     mut request: http::Request<hyper::body::Incoming>,
 ) -> Result<http::Response<Body>, hyper::Error> {
     let client = hyper::upgrade::on(&mut request);
-    let responder = Responder::new(upstream.base().clone(), Cookies::Pass);
+    let responder = Responder::new(upstream.base().clone(), Cookies::Pass, HeaderPolicy::default());
     let (mut parts, body) = request.into_parts();
     let caller = Caller::of(&mut parts);
     let wants_upgrade = parts.headers.remove("upgrade").is_some();

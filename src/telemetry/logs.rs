@@ -1,4 +1,4 @@
-//! Counters and logs.
+//! Log lines: which, where to, and in what form.
 
 use std::io::{self, IsTerminal};
 

@@ -1,0 +1,128 @@
+//! `portunus run`: serves until told to stop.
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use super::args::{GlobalFlags, RunFlags};
+use super::environment::Environment;
+use super::failure::Failure;
+use super::join;
+use super::terminal::Terminal;
+use crate::app::{self, Running, StartError};
+use crate::clock::SystemClock;
+use crate::config::{Flag, Inputs};
+use crate::telemetry;
+
+/// Loads the configuration, starts the proxy, and ends when it was told to and everything is finished.
+pub(super) fn run(
+    global: &GlobalFlags,
+    flags: &RunFlags,
+    environment: &Environment,
+    terminal: &mut impl Terminal,
+) -> Result<(), Failure> {
+    let variables = join::variables(environment);
+    let file = join::config_file(global, environment)?;
+    let config = join::load(&Inputs {
+        file: file.as_deref(),
+        environment: &variables,
+        flags: &settings_of(flags),
+        unsafe_listen: flags.unsafe_listen,
+    })?;
+    let color = telemetry::color_wanted(environment.var("NO_COLOR"));
+    telemetry::start_logs(&config.log.settings(color))
+        .map_err(|error| Failure::failed(format!("logs cannot be started: {error}")))?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Failure::failed(format!("cannot start: {error}")))?;
+    runtime.block_on(async {
+        let person = join::Typist::of(flags.no_input, environment);
+        let mut signals = Signals::listen()?;
+        let running = app::start(&config, &variables, person.as_ref().map(|p| p as _), SystemClock::shared())
+            .await
+            .map_err(Failure::from)?;
+        for address in running.addresses() {
+            terminal.data(&format!("listening on http://{address}"));
+        }
+        if let Some(socket) = running.admin_socket() {
+            terminal.detail(&format!("admin socket {}", socket.display()));
+        }
+        serve(running, &mut signals, terminal).await
+    })
+}
+
+/// Until the first signal, or until asked over the admin API; then drains. A second signal ends at once.
+async fn serve(
+    mut running: Running,
+    signals: &mut Signals,
+    terminal: &mut impl Terminal,
+) -> Result<(), Failure> {
+    tokio::select! {
+        () = signals.next() => {}
+        () = running.asked_to_stop() => {}
+    }
+    terminal.say("finishing what runs; a second signal ends at once");
+    tokio::select! {
+        drained = running.stop() => match drained {
+            true => Ok(()),
+            false => Err(Failure::failed("some requests were cut off: they outlasted limits.drain")),
+        },
+        () = signals.next() => Err(Failure::failed("ended at once, by a second signal")),
+    }
+}
+
+/// The two signals that ask a process to end.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn listen() -> Result<Self, Failure> {
+        let listen = |kind| signal(kind).map_err(|e| Failure::failed(format!("cannot take signals: {e}")));
+        Ok(Self { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+impl From<StartError> for Failure {
+    fn from(error: StartError) -> Self {
+        let mut what = error.to_string();
+        let mut source = std::error::Error::source(&error);
+        while let Some(cause) = source {
+            what.push_str(&format!(": {cause}"));
+            source = cause.source();
+        }
+        let failure = match &error {
+            StartError::Secret(_)
+            | StartError::ClientHash(_)
+            | StartError::NotAHeader { .. }
+            | StartError::Guard(_)
+            | StartError::Route(_)
+            | StartError::Upstream(_) => Self::usage(what),
+            StartError::Bind(_) | StartError::Admin(_) | StartError::Runtime(_) => Self::failed(what),
+        };
+        match error.hint() {
+            Some(hint) => failure.hint(hint),
+            None => failure,
+        }
+    }
+}
+
+/// Flags stand above the environment and the file.
+fn settings_of(flags: &RunFlags) -> Vec<Flag> {
+    let flag = |name: &str, setting: &str, value: &str| Flag {
+        name: name.to_owned(),
+        setting: setting.to_owned(),
+        value: value.to_owned(),
+    };
+    let mut all: Vec<Flag> =
+        flags.listen.iter().map(|address| flag("--listen", "listen.addresses", address)).collect();
+    all.extend(flags.upstream.iter().map(|url| flag("--upstream", "upstream.url", url)));
+    all.extend(flags.log_level.iter().map(|level| flag("--log-level", "log.level", level)));
+    all.extend(flags.state_dir.iter().map(|dir| flag("--state-dir", "state.dir", &dir.to_string_lossy())));
+    all
+}

@@ -1,0 +1,306 @@
+//! One call: sealed or plain, carried, opened, judged, read.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+
+use super::door::{Answered, Door, Lost, Parcel};
+use super::request::{self, Body};
+use super::seal::{Sealer, is_envelope};
+use super::{Dialect, Endpoint, Settings};
+use crate::channel::ChannelError;
+use crate::portal::refusal::{Refused, Sealing};
+use crate::portal::wire::{self, Data, Meaning, Signs};
+use crate::secret::{AccessToken, Expose, LoginSessionId, OneTimeCode, Password, RefreshToken};
+use crate::session::{CodeSent, Initiated, Method, PortalError, PortalErrorKind as Kind, Tokens};
+
+/// Makes the calls of one identity.
+pub(super) struct Caller<D> {
+    pub(super) door: D,
+    pub(super) dialect: Dialect,
+    pub(super) settings: Settings,
+    pub(super) wall: Arc<dyn Fn() -> SystemTime + Send + Sync>,
+    pub(super) is_envelope: fn(&[u8]) -> bool,
+    /// Calls that the portal itself said need the channel (PROTOCOL section 13); a bit each.
+    learnt: AtomicU8,
+}
+
+/// A successful answer, opened.
+pub(super) struct Success {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) signs: Signs,
+    body: Bytes,
+    /// Our clock when it came.
+    pub(super) wall: SystemTime,
+}
+
+impl<D: Door> Caller<D> {
+    pub(super) fn new(door: D, dialect: Dialect) -> Self {
+        Self {
+            door,
+            dialect,
+            settings: Settings::default(),
+            wall: Arc::new(SystemTime::now),
+            is_envelope,
+            learnt: AtomicU8::new(0),
+        }
+    }
+
+    /// Whether a call is sealed: by the dialect, or because the portal said that it must be.
+    pub(super) fn seals(&self, call: Endpoint) -> bool {
+        self.dialect.channel.is_some()
+            && (self.learnt.load(Ordering::Relaxed) & bit(call) != 0
+                || self.dialect.seals(&self.dialect.path(call)))
+    }
+
+    pub(super) async fn initiate(
+        &self,
+        email: &str,
+        password: &Password,
+        channel: Option<&dyn Sealer>,
+    ) -> Result<Initiated, PortalError> {
+        let call = Endpoint::Initiate;
+        let success = self.call(call, Some(request::initiate(email, password)), channel, Vec::new()).await?;
+        success.login_goes_on(call)?;
+        let form = self.dialect.method_form;
+        let skew = wire::skew(&success.headers, success.wall);
+        let read = success.read(call, |data| wire::initiated(data, form, skew));
+        // Section 6.1: an account status stands there only when the login cannot go on.
+        read.map_err(|error| match success.signs.account_word() {
+            Some(word) => PortalError { kind: Kind::Refused, code: Some(word.to_string()), ..error },
+            None => error,
+        })
+    }
+
+    pub(super) async fn send_code(
+        &self,
+        login: &LoginSessionId,
+        method: &Method,
+        channel: Option<&dyn Sealer>,
+    ) -> Result<CodeSent, PortalError> {
+        let call = Endpoint::MfaSend;
+        let success = self.call(call, Some(request::send_code(login, method)), channel, Vec::new()).await?;
+        success.login_goes_on(call)?;
+        success.read(call, wire::code_sent)
+    }
+
+    pub(super) async fn complete(
+        &self,
+        login: &LoginSessionId,
+        factor: Option<(&Method, &OneTimeCode)>,
+        channel: Option<&dyn Sealer>,
+    ) -> Result<Tokens, PortalError> {
+        let call = Endpoint::Complete;
+        let success = self.call(call, Some(request::complete(login, factor)), channel, Vec::new()).await?;
+        self.tokens(call, &success)
+    }
+
+    pub(super) async fn refresh(
+        &self,
+        token: &RefreshToken,
+        channel: Option<&dyn Sealer>,
+    ) -> Result<Tokens, PortalError> {
+        let call = Endpoint::Refresh;
+        let success = self.call(call, Some(request::refresh(token)), channel, Vec::new()).await?;
+        self.tokens(call, &success)
+    }
+
+    fn tokens(&self, call: Endpoint, success: &Success) -> Result<Tokens, PortalError> {
+        success.login_goes_on(call)?;
+        let skew = wire::skew(&success.headers, success.wall);
+        success.read(call, |data| wire::tokens(data, skew, self.settings.assumed_token_life))
+    }
+
+    pub(super) async fn logout(&self, token: &AccessToken) -> Result<(), PortalError> {
+        let bearer = token.prefixed_header_value("Bearer ");
+        let bearer = bearer.map_err(|_| unsent(Endpoint::Logout, "the token cannot stand in a header"))?;
+        self.call(Endpoint::Logout, None, None, vec![(header::AUTHORIZATION, bearer)]).await?;
+        Ok(())
+    }
+
+    /// Idempotent (PROTOCOL section 3.3): a channel that the portal does not know is closed.
+    pub(super) async fn close_channel(&self, session: &HeaderValue) -> Result<(), PortalError> {
+        let mut extra = vec![(self.dialect.session_header.clone(), session.clone())];
+        if self.dialect.sc_version {
+            extra.push((X_SC_VERSION, HeaderValue::from_static("2")));
+        }
+        match self.call(Endpoint::SessionClose, None, None, extra).await {
+            Err(error) if error.kind != Kind::ChannelStale => Err(error),
+            Ok(_) | Err(_) => Ok(()),
+        }
+    }
+
+    /// Makes a call and gives its success; everything else is an error.
+    pub(super) async fn call(
+        &self,
+        call: Endpoint,
+        body: Option<Body>,
+        channel: Option<&dyn Sealer>,
+        extra: Vec<(HeaderName, HeaderValue)>,
+    ) -> Result<Success, PortalError> {
+        let channel = if self.seals(call) {
+            // Never plain for want of a channel: what is in there is why it is sealed.
+            Some(channel.ok_or_else(|| unsent(call, "it has to be sealed, and there is no channel"))?)
+        } else {
+            None
+        };
+        let sealing = self.sealing(channel);
+        let parcel = self.parcel(call, body, channel, extra)?;
+        let answered = self.carry(call, parcel).await?;
+        self.judge(call, channel, sealing, answered)
+    }
+
+    fn parcel(
+        &self,
+        call: Endpoint,
+        body: Option<Body>,
+        channel: Option<&dyn Sealer>,
+        extra: Vec<(HeaderName, HeaderValue)>,
+    ) -> Result<Parcel, PortalError> {
+        let path = self.dialect.path(call);
+        let Some(channel) = channel else {
+            let json = body.map(|mut body| Bytes::from(std::mem::take(&mut *body)));
+            return Ok(Parcel::Plain { method: call.method(), path, json, extra });
+        };
+        let envelope = channel.seal(&body.unwrap_or_default()).map_err(|error| match error {
+            // Nothing has left, and a new channel can seal it.
+            ChannelError::WornOut => failure(call, Kind::ChannelStale),
+            error => failure(call, Kind::Channel(error)),
+        })?;
+        Ok(Parcel::Sealed { path, envelope, session: channel.session() })
+    }
+
+    async fn carry(&self, call: Endpoint, parcel: Parcel) -> Result<Answered, PortalError> {
+        let Settings { max_answer, call_timeout, .. } = self.settings;
+        match tokio::time::timeout(call_timeout, self.door.carry(parcel, max_answer)).await {
+            Ok(Ok(answered)) => Ok(answered),
+            Ok(Err(Lost::NotSent(why))) => Err(failure(call, Kind::NotSent(why))),
+            Ok(Err(Lost::Unknown(why))) => Err(failure(call, Kind::OutcomeUnknown(why))),
+            Err(_) => {
+                let why = format!("no whole answer within {call_timeout:?}");
+                Err(failure(call, Kind::OutcomeUnknown(why)))
+            }
+        }
+    }
+
+    fn judge(
+        &self,
+        call: Endpoint,
+        channel: Option<&dyn Sealer>,
+        sealing: Sealing,
+        answered: Answered,
+    ) -> Result<Success, PortalError> {
+        let Answered { status, headers, body } = answered;
+        let wall = (self.wall)();
+        let unusable = |why: &str| {
+            let kind = Kind::OutcomeUnknown(why.to_owned());
+            PortalError { status: Some(status.as_u16()), ..failure(call, kind) }
+        };
+        let body = match (channel, (self.is_envelope)(&body)) {
+            (Some(channel), true) => channel
+                .open(&body)
+                .map_err(|_| unusable("the answer does not open under the channel's key"))?,
+            (None, true) => return Err(unusable("the answer is sealed, but the call was not")),
+            (Some(_), false) if !self.dialect.believes_plain(status, &body) => {
+                return Err(unusable(DOWNGRADE));
+            }
+            (_, false) => body,
+        };
+        let signs = Signs::of(&body);
+        if signs.is_success(status) {
+            return Ok(Success { status, headers, signs, body, wall });
+        }
+        let kind = Refused { call, sealing, status, headers: &headers, signs: &signs, wall }.kind();
+        Err(self.refused(call, sealing, status, &signs, kind))
+    }
+
+    /// A refusal, with what can be learnt from it.
+    fn refused(
+        &self,
+        call: Endpoint,
+        sealing: Sealing,
+        status: StatusCode,
+        signs: &Signs,
+        kind: Kind,
+    ) -> PortalError {
+        let asks_for_channel = matches!(signs.meaning(), Meaning::Channel { .. });
+        let kind = if asks_for_channel && sealing == Sealing::Plain && call != Endpoint::SessionClose {
+            // Section 13: the path needs the channel. Without one, or for a call that never has one, a new
+            // channel would not help, and asking for it would go round in circles.
+            if self.dialect.channel.is_some() && bit(call) != 0 {
+                self.learnt.fetch_or(bit(call), Ordering::Relaxed);
+                tracing::info!(call = call.name(), "the portal wants this call sealed; it is from now on");
+                kind
+            } else {
+                Kind::Refused
+            }
+        } else {
+            kind
+        };
+        let code = signs.code().map(ToString::to_string);
+        PortalError { call: call.name(), kind, status: Some(status.as_u16()), code }
+    }
+
+    fn sealing(&self, channel: Option<&dyn Sealer>) -> Sealing {
+        let Some(channel) = channel else { return Sealing::Plain };
+        // A clock that was set back since makes it look younger than new; it is not old by that.
+        let age = (self.wall)().duration_since(channel.opened_at()).unwrap_or(Duration::ZERO);
+        if age < self.settings.fresh_channel { Sealing::Fresh } else { Sealing::Aged }
+    }
+}
+
+impl Success {
+    /// Whether the answer to a login lets it go on (PROTOCOL sections 6.1, 6.3; ruling 6).
+    fn login_goes_on(&self, call: Endpoint) -> Result<(), PortalError> {
+        if self.signs.is_login_pending() {
+            return Err(self.error(call, Kind::PendingApproval));
+        }
+        match self.signs.blocked_login() {
+            Some(blocked) => Err(self.error(call, Kind::Blocked(blocked))),
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn read<T>(
+        &self,
+        call: Endpoint,
+        reader: impl FnOnce(&Data) -> Result<T, &'static str>,
+    ) -> Result<T, PortalError> {
+        let read = Data::read(&self.body).and_then(|data| reader(&data));
+        read.map_err(|why| self.error(call, Kind::NotUnderstood(why)))
+    }
+
+    fn error(&self, call: Endpoint, kind: Kind) -> PortalError {
+        let code = self.signs.code().map(ToString::to_string);
+        PortalError { call: call.name(), kind, status: Some(self.status.as_u16()), code }
+    }
+}
+
+/// A failure without an answer.
+pub(super) fn failure(call: Endpoint, kind: Kind) -> PortalError {
+    PortalError { call: call.name(), kind, status: None, code: None }
+}
+
+fn unsent(call: Endpoint, why: &str) -> PortalError {
+    failure(call, Kind::NotSent(why.to_owned()))
+}
+
+/// The calls that may be found to need the channel.
+fn bit(call: Endpoint) -> u8 {
+    match call {
+        Endpoint::Initiate => 1,
+        Endpoint::MfaSend => 2,
+        Endpoint::Complete => 4,
+        Endpoint::Refresh => 8,
+        _ => 0,
+    }
+}
+
+const X_SC_VERSION: HeaderName = HeaderName::from_static("x-sc-version");
+
+const DOWNGRADE: &str = "the call was sealed, but its successful answer is plain; \
+                         dialect.accept_plain_success = true would believe it";

@@ -1,0 +1,102 @@
+//! Sealing and opening, as far as a call needs to know, and which answers to a sealed call are believed.
+
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use http::{HeaderValue, StatusCode};
+
+use crate::channel::{ChannelError, EnvelopeForm, Form, form_of};
+use crate::portal::Dialect;
+use crate::portal::wire::Signs;
+use crate::session::OpenChannel;
+
+/// An open channel; the tests have one of their own.
+pub(super) trait Sealer: Sync {
+    fn seal(&self, plain: &[u8]) -> Result<Bytes, ChannelError>;
+    fn open(&self, body: &[u8]) -> Result<Bytes, ChannelError>;
+    /// The session header's value.
+    fn session(&self) -> HeaderValue;
+    fn opened_at(&self) -> SystemTime;
+}
+
+impl Sealer for OpenChannel {
+    fn seal(&self, plain: &[u8]) -> Result<Bytes, ChannelError> {
+        self.channel().seal(plain, &mut rand::rng())
+    }
+
+    fn open(&self, body: &[u8]) -> Result<Bytes, ChannelError> {
+        self.channel().open(body)
+    }
+
+    fn session(&self) -> HeaderValue {
+        self.channel().id_header().clone()
+    }
+
+    fn opened_at(&self) -> SystemTime {
+        self.opened_at()
+    }
+}
+
+/// Whether a body is an envelope, by its content (PROTOCOL section 4).
+pub(super) fn is_envelope(body: &[u8]) -> bool {
+    match form_of(body) {
+        Form::Binary | Form::Json => true,
+        Form::Plain => false,
+    }
+}
+
+impl Dialect {
+    /// Whether an answer to a *sealed* request that came plain is believed. An error is: it may have been raised
+    /// before the gateway knew the channel (PROTOCOL section 4). A success is not, since whoever holds no keys
+    /// could have written it; unless the dialect says so, or there is nothing in it to be believed.
+    pub fn believes_plain(&self, status: StatusCode, body: &[u8]) -> bool {
+        let sealed_in_name_only = self.channel.is_none_or(|spelling| spelling.envelope == EnvelopeForm::Raw);
+        self.accept_plain_success
+            || sealed_in_name_only
+            || body.is_empty()
+            || !Signs::of(body).is_success(status)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::portal::Preset;
+
+    const SUCCESS: &[u8] = br#"{"success":true,"code":"2000","data":{"accessToken":"a"}}"#;
+    const FAILURE: &[u8] = br#"{"success":false,"code":"4010"}"#;
+
+    fn guide() -> Dialect {
+        Dialect::preset(Preset::Guide, "tenant")
+    }
+
+    #[test]
+    fn section_4_a_plain_error_to_a_sealed_call_is_believed() {
+        assert!(guide().believes_plain(StatusCode::UNAUTHORIZED, FAILURE));
+        assert!(guide().believes_plain(StatusCode::OK, FAILURE));
+        assert!(guide().believes_plain(StatusCode::BAD_GATEWAY, b"<html>"));
+    }
+
+    #[test]
+    fn a_plain_success_to_a_sealed_call_is_not_believed() {
+        for body in [SUCCESS, b"<html>", b"[]", b"{}", br#"{"code":"2000"}"#] {
+            assert!(!guide().believes_plain(StatusCode::OK, body));
+        }
+    }
+
+    #[test]
+    fn an_empty_success_holds_nothing_to_be_believed() {
+        assert!(guide().believes_plain(StatusCode::NO_CONTENT, b""));
+    }
+
+    #[test]
+    fn a_gateway_in_test_mode_and_a_setting_believe_a_plain_success() {
+        let mut raw = guide();
+        raw.channel.as_mut().unwrap().envelope = EnvelopeForm::Raw;
+        assert!(raw.believes_plain(StatusCode::OK, SUCCESS));
+        let mut lenient = guide();
+        lenient.accept_plain_success = true;
+        assert!(lenient.believes_plain(StatusCode::OK, SUCCESS));
+        assert!(Dialect::preset(Preset::Plain, "tenant").believes_plain(StatusCode::OK, SUCCESS));
+    }
+}

@@ -1,0 +1,157 @@
+//! The pending MFA step: having its code sent, and a person's answer to it.
+
+use super::budget::By;
+use super::conclude::{Again, not_sent};
+use super::deadline::Deadline;
+use super::flight::{Entered, Login, Origin, Pending, Stop, Tools};
+use super::{
+    Challenge, CodeSent, FactorKind, Initiated, Method, OwnCall, Portal, PortalError, PortalErrorKind,
+    SessionError, Tokens,
+};
+use crate::secret::{LoginSessionId, OneTimeCode};
+
+/// What became of a person's code.
+pub(super) enum Answered {
+    /// It was the right one.
+    Entered(Tokens, Origin),
+    /// It was not, or did not arrive; this challenge waits now.
+    Still(Pending, PortalError),
+    /// The login ended.
+    Over(Stop),
+}
+
+impl<P: Portal> Tools<P> {
+    /// The challenge for a person, its code on the way where `send` says so.
+    pub(super) async fn ask(
+        &self,
+        initiated: Initiated,
+        method: Method,
+        send: bool,
+        login: &Login,
+    ) -> Result<Pending, Again> {
+        let ends = Deadline::after(&*self.clock, initiated.expires_in);
+        let mut challenge = Challenge {
+            login: initiated.login,
+            method,
+            offered: initiated.methods,
+            sent: None,
+            expires_at: ends.wall,
+            resend_at: self.clock.wall(),
+        };
+        if send {
+            match self.deliver(&challenge.login, &challenge.method).await {
+                Ok(sent) => {
+                    challenge.resend_at = self.clock.wall() + sent.cooldown;
+                    challenge.sent = Some(sent);
+                }
+                Err(error) => match error.kind {
+                    // The challenge stands; a person can have the code sent again.
+                    PortalErrorKind::RateLimited { retry_after } => {
+                        let pause = retry_after.unwrap_or_default().min(self.settings.retry_after_most);
+                        challenge.resend_at = self.clock.wall() + pause;
+                    }
+                    PortalErrorKind::NotSent(_)
+                    | PortalErrorKind::Trouble
+                    | PortalErrorKind::OutcomeUnknown(_)
+                    | PortalErrorKind::NotUnderstood(_) => {}
+                    PortalErrorKind::ChannelStale | PortalErrorKind::LoginGone => {
+                        return Err(Again::Restart(error));
+                    }
+                    _ => return Err(Again::No(self.conclude(error, login).await)),
+                },
+            }
+        }
+        Ok(Pending { challenge, ends, login: login.clone() })
+    }
+
+    /// Answers the pending challenge with a person's code.
+    pub(super) async fn answer(&self, pending: Pending, code: OneTimeCode) -> Answered {
+        let Pending { challenge, login, .. } = &pending;
+        let error = match self.complete(&challenge.login, Some((&challenge.method, &code))).await {
+            Ok(tokens) => {
+                let origin = self.completed(login, false).await;
+                return Answered::Entered(tokens, origin);
+            }
+            Err(error) => error,
+        };
+        let login = match (self.after_complete(error.clone(), login).await, &error.kind) {
+            // The portal has not looked at the code: the challenge waits on.
+            (
+                Again::No(Stop::ForNow(_)),
+                PortalErrorKind::NotSent(_) | PortalErrorKind::Trouble | PortalErrorKind::RateLimited { .. },
+            ) => return Answered::Still(pending, error),
+            (Again::No(stop), _) => return Answered::Over(stop),
+            (Again::Code, _) => {
+                self.change(|attempts, now| attempts.code_refused(now)).await;
+                let Some(code_retries) = login.code_retries.checked_sub(1) else {
+                    let reason = "the portal refused the code; sign in again";
+                    return Answered::Over(Stop::Person(SessionError::PersonRequired { reason }));
+                };
+                Login { code_retries, ..login.clone() }
+            }
+            (Again::Restart(_), _) => login.clone(),
+        };
+        // A failed complete ends the challenge: from initiate again, by the same factor. A person is there.
+        let prefer = Some(challenge.method.kind);
+        match self.log_in(Login { prefer, by: By::Person, ..login }).await {
+            Ok(Entered::Tokens(tokens, origin)) => Answered::Entered(tokens, origin),
+            Ok(Entered::Asked(pending)) => Answered::Still(pending, error),
+            Err(stop) => Answered::Over(stop),
+        }
+    }
+
+    /// Sends the pending challenge's code, again or by another factor. The challenge comes back as it now is.
+    pub(super) async fn resend(&self, mut pending: Pending, method: Method) -> (Pending, Result<(), Stop>) {
+        pending.challenge.method = method;
+        let Pending { challenge, login, .. } = &mut pending;
+        if !challenge.method.kind.is_delivered() {
+            return (pending, Ok(()));
+        }
+        match self.deliver(&challenge.login, &challenge.method).await {
+            Ok(sent) => {
+                challenge.resend_at = self.clock.wall() + sent.cooldown;
+                challenge.sent = Some(sent);
+                (pending, Ok(()))
+            }
+            Err(error) => {
+                if let PortalErrorKind::RateLimited { retry_after: Some(pause) } = error.kind {
+                    challenge.resend_at = self.clock.wall() + pause.min(self.settings.retry_after_most);
+                }
+                // Ruling 2, or a pending login that is gone: begin again, with a person there.
+                if !matches!(error.kind, PortalErrorKind::ChannelStale | PortalErrorKind::LoginGone) {
+                    let stop = self.conclude(error, login).await;
+                    return (pending, Err(stop));
+                }
+                let prefer = Some(challenge.method.kind);
+                let again = Login { prefer, by: By::Person, ..login.clone() };
+                match self.log_in(again).await {
+                    Ok(Entered::Asked(pending)) => (pending, Ok(())),
+                    Ok(Entered::Tokens(..)) => {
+                        let reason = "the login needs no code any more; sign in again";
+                        (pending, Err(Stop::Person(SessionError::PersonRequired { reason })))
+                    }
+                    Err(stop) => (pending, Err(stop)),
+                }
+            }
+        }
+    }
+
+    async fn deliver(&self, login: &LoginSessionId, method: &Method) -> Result<CodeSent, PortalError> {
+        let channel = self.channel(OwnCall::MfaSend).await.map_err(|e| not_sent("login/mfa/send", e))?;
+        let answer = self.portal.send_code(login, method, channel.as_deref()).await;
+        if answer.as_ref().is_err_and(|error| error.kind.tells_of_the_channel()) {
+            self.renew_channel(channel.as_deref()).await;
+        }
+        answer
+    }
+}
+
+impl FactorKind {
+    /// Whether the portal sends its code, which takes a call of its own.
+    pub(super) fn is_delivered(self) -> bool {
+        match self {
+            Self::Email => true,
+            Self::Otp | Self::BackupCode | Self::Other => false,
+        }
+    }
+}

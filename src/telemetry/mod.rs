@@ -1,0 +1,11 @@
+//! What the house tells about itself: log lines for people, counters for machines.
+//!
+//! In: events and increments from every room. Out: lines on stderr, and totals. Always: a counter costs one
+//! relaxed add on a cache line of its own worker; no secret and no target of a request is in either.
+//! Refuses to know: who reads them, and in which format.
+
+mod counters;
+mod logs;
+
+pub use counters::{Count, Counters, Totals};
+pub use logs::{LogFormat, LogSettings, color_wanted, start_logs};
