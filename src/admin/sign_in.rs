@@ -96,7 +96,13 @@ impl SignIn for SessionHandle {
         // look now and then finds both.
         let mut changes = self.subscribe();
         Box::pin(async move {
-            let _ = tokio::time::timeout(LOOK_EVERY, changes.changed()).await;
+            let change = async {
+                // A closed session never changes again, and says so at once, each time.
+                if !changes.changed().await {
+                    std::future::pending::<()>().await;
+                }
+            };
+            let _ = tokio::time::timeout(LOOK_EVERY, change).await;
         })
     }
 

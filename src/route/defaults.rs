@@ -79,7 +79,7 @@ mod tests {
             ("/login/initiate", Some((P::Sealed, B::Never, R::Buffered))),
             ("/login/mfa/send", Some((P::Auto, B::Never, R::Never))),
             ("/register/code/send", Some((P::Auto, B::Never, R::Never))),
-            ("/password/reset", Some((P::Sealed, B::Never, R::Never))),
+            ("/password/reset", Some((P::Sealed, B::Never, R::Buffered))),
             ("/password/init", Some((P::Auto, B::Never, R::Never))),
             ("/password/change", Some((P::Sealed, B::Required, R::Buffered))),
             ("/token/refresh", Some((P::Auto, B::Never, R::Never))),

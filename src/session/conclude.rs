@@ -2,7 +2,7 @@
 //! written down.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use super::budget::{Attempt, Attempts, By, Denied, Latched, Verdict};
 use super::flight::{Login, Origin, Stop, Tools};
@@ -72,7 +72,7 @@ impl<P: Portal> Tools<P> {
         let attempt = begun.map_err(|denied| match (denied, login.by) {
             (Denied::Latched(why), _) => Stop::Person(why.error()),
             (Denied::Spent(wait), By::Person) => {
-                Stop::Later(SessionError::RateLimited { retry_after: wait }, Duration::ZERO)
+                Stop::Later(SessionError::RateLimited { retry_after: wait }, wait)
             }
             (Denied::Spent(wait), By::Itself) => {
                 let reason = "several automatic logins in a row did not come to an end";

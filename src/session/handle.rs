@@ -221,7 +221,10 @@ impl SessionHandle {
 
     /// Notices of change: [`Changes::changed`] completes when the status may be another.
     pub fn subscribe(&self) -> Changes {
-        Changes(self.published.clone())
+        let mut published = self.published.clone();
+        // A clone is as old as this handle, and would report what its holder has already seen.
+        published.mark_unchanged();
+        Changes(published)
     }
 
     /// What the session has done so far.

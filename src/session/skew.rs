@@ -23,8 +23,8 @@ impl PortalTime {
         let Some(Skew(seconds)) = skew else { return };
         let (wall, ahead) = (clock.wall(), Duration::from_secs(seconds.unsigned_abs()));
         let portal = if seconds < 0 { wall.checked_sub(ahead) } else { wall.checked_add(ahead) };
-        // A date that cannot be told is no news.
-        let Some(portal) = portal else { return };
+        // A date before dates is no news.
+        let Some(portal) = portal.filter(|portal| *portal > SystemTime::UNIX_EPOCH) else { return };
         *self.anchor() = Some(Anchor { portal, boot: clock.since_boot() });
     }
 

@@ -19,7 +19,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("route", &["guard", "identity"]),
     ("channel", &["secret"]),
     ("session", &["channel", "secret", "clock", "identity"]),
-    ("upstream", &["route", "channel", "session", "secret"]),
+    ("upstream", &["route", "channel", "session", "secret", "clock"]),
     ("portal", &["session", "channel", "upstream", "secret"]),
     ("response", &["listener", "guard", "route", "channel", "session", "upstream", "portal"]),
     (
@@ -43,8 +43,17 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     (
         "config",
         &[
-            "listener", "guard", "route", "channel", "session", "upstream", "portal", "response", "secret",
+            "listener",
+            "guard",
+            "route",
+            "channel",
+            "session",
+            "upstream",
+            "portal",
+            "response",
+            "secret",
             "identity",
+            "telemetry",
         ],
     ),
 ];
@@ -108,7 +117,8 @@ fn no_file_grows_past_five_hundred_lines_before_its_tests() {
 
 #[test]
 fn every_room_says_in_its_header_what_it_is_for() {
-    for file in sources().into_iter().filter(|file| file.ends_with("mod.rs")) {
+    let is_room = |file: &PathBuf| file.ends_with("mod.rs") && file.iter().count() == 3;
+    for file in sources().into_iter().filter(is_room) {
         let text = fs::read_to_string(&file).unwrap();
         let header = text.lines().take_while(|line| line.starts_with("//!")).count();
         assert!((3..=40).contains(&header), "{}: a header of {header} lines", file.display());
@@ -117,8 +127,8 @@ fn every_room_says_in_its_header_what_it_is_for() {
 
 #[test]
 fn the_request_path_is_one_page() {
-    let lines = before_tests(Path::new("src/proxy.rs")).lines().count();
-    assert!(lines <= 300, "src/proxy.rs has {lines} lines");
+    let lines = before_tests(Path::new("src/proxy/mod.rs")).lines().count();
+    assert!(lines <= 200, "src/proxy/mod.rs has {lines} lines");
     let main = before_tests(Path::new("src/main.rs")).lines().count();
     assert!(main < 40, "src/main.rs has {main} lines");
 }

@@ -1,0 +1,63 @@
+//! A client's body: at hand where it has to be, a stream where it may be.
+
+use bytes::{Bytes, BytesMut};
+use http_body::Body as _;
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+
+use super::Proxy;
+use crate::listener::{TimedBody, TimedBodyError};
+use crate::response::ProxyError;
+use crate::upstream::OutBody;
+
+impl Proxy {
+    /// A plain request's body: at hand if it says that it is short, else the stream itself.
+    pub(super) async fn hold(&self, body: Incoming) -> Result<OutBody, ProxyError> {
+        let limit = self.house.settings.replay_body;
+        if body.is_end_stream() {
+            return Ok(OutBody::Empty);
+        }
+        match body.size_hint().exact() {
+            Some(length) if length <= limit as u64 => Ok(OutBody::Full(self.collect(body, limit).await?)),
+            _ => Ok(OutBody::Streamed(body)),
+        }
+    }
+
+    /// The whole body, if it is no longer than `limit` bytes.
+    pub(super) async fn collect(&self, body: Incoming, limit: usize) -> Result<Bytes, ProxyError> {
+        let too_large = ProxyError::BodyTooLarge { limit };
+        if body.size_hint().lower() > limit as u64 {
+            return Err(too_large);
+        }
+        let expected = body.size_hint().exact().map(|length| length as usize);
+        let mut body = TimedBody::new(body, self.house.settings.body_idle_timeout);
+        let mut first = Bytes::new();
+        let mut more: Option<BytesMut> = None;
+        while let Some(frame) = body.frame().await {
+            // Trailers end here: they would speak of a body that nobody sees.
+            let Ok(data) = frame.map_err(broken)?.into_data() else { continue };
+            let so_far = more.as_ref().map_or(first.len(), BytesMut::len);
+            if so_far + data.len() > limit {
+                return Err(too_large);
+            }
+            match &mut more {
+                Some(more) => more.extend_from_slice(&data),
+                None if first.is_empty() => first = data, // the common case: one frame, nothing copied
+                None => {
+                    let whole =
+                        more.insert(BytesMut::with_capacity(expected.unwrap_or(0).max(so_far + data.len())));
+                    whole.extend_from_slice(&first);
+                    whole.extend_from_slice(&data);
+                }
+            }
+        }
+        Ok(more.map_or(first, BytesMut::freeze))
+    }
+}
+
+fn broken(error: TimedBodyError) -> ProxyError {
+    match error {
+        TimedBodyError::Idle(_) => ProxyError::ClientBodyStalled,
+        TimedBodyError::Broken(source) => ProxyError::ClientBodyBroken(source),
+    }
+}

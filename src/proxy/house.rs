@@ -1,0 +1,51 @@
+//! What all workers of the request path share.
+
+use std::time::Duration;
+
+use crate::clock::SharedClock;
+use crate::guard::Guard;
+use crate::portal::{Adopted, EmptyBody};
+use crate::response::Responder;
+use crate::route::RouteTable;
+use crate::session::SessionHandle;
+use crate::upstream::Injected;
+
+/// What all workers share.
+#[derive(Debug)]
+pub struct House {
+    /// Who may speak.
+    pub guard: Guard,
+    /// What is done with which path.
+    pub routes: RouteTable,
+    /// The sign-in.
+    pub session: SessionHandle,
+    /// Makes the portal's answers local.
+    pub responder: Responder,
+    /// The identity's headers.
+    pub injected: Injected,
+    /// Tells a channel made just now from an older one.
+    pub clock: SharedClock,
+    /// Bounds and choices.
+    pub settings: Settings,
+}
+
+/// Bounds and choices of the request path.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The longest body that is sealed, in bytes; beyond it 413.
+    pub sealed_body: usize,
+    /// The longest sealed answer that is opened, in bytes; beyond it 502.
+    pub sealed_answer: usize,
+    /// The longest plain body that is kept at hand for a replay, in bytes; a longer one streams.
+    pub replay_body: usize,
+    /// How long a client's body may stand still while it is collected.
+    pub body_idle_timeout: Duration,
+    /// A channel younger than this is not blamed for a 4000 (PROTOCOL section 13).
+    pub fresh_channel: Duration,
+    /// What stands for the body of a sealed call that has none (ruling 4).
+    pub empty_body: EmptyBody,
+    /// Whether a success in the clear is accepted on a sealed route.
+    pub accept_plain_success: bool,
+    /// Which answers change the sign-in itself, if any.
+    pub adopted: Adopted,
+}

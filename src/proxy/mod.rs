@@ -1,0 +1,130 @@
+//! The request path, top to bottom: listener, guard, route, session, channel, upstream, response.
+//!
+//! The outer function always answers; the inner ones use `?`. A request goes out again at most once for its
+//! bearer and once for its channel, and only when the answer proves that it was not processed, or when its
+//! method may be repeated (PROTOCOL sections 13 and 14). This room alone knows the order of the others.
+
+mod body;
+mod explain;
+mod house;
+mod plain;
+mod sealed;
+mod tunnel;
+
+use std::sync::Arc;
+
+use http::request::Parts;
+use http::{Method, Request, Response};
+use http_body::Body as _;
+use hyper::body::Incoming;
+
+use crate::listener::{Handler, Peer};
+use crate::portal::Reading;
+use crate::response::{Body, Caller, ProxyError};
+use crate::route::{Bearer, Protection, Route};
+use crate::session::Lease;
+use crate::telemetry::{Count, Counters};
+use crate::upstream::Upstream;
+
+pub use house::{House, Settings};
+
+/// One worker's way through the house.
+#[derive(Debug)]
+pub struct Proxy {
+    house: Arc<House>,
+    upstream: Upstream,
+    counters: Arc<Counters>,
+}
+
+impl Proxy {
+    /// A worker with connections and counters of its own.
+    pub fn new(house: Arc<House>, upstream: Upstream, counters: Arc<Counters>) -> Self {
+        Self { house, upstream, counters }
+    }
+}
+
+impl Handler for Proxy {
+    type Body = Body;
+
+    async fn call(&self, request: Request<Incoming>, peer: &Peer) -> Response<Body> {
+        self.counters.add(Count::Requests);
+        let (mut parts, body) = request.into_parts();
+        let caller = Caller::of(&mut parts);
+        match self.forward(Request::from_parts(parts, body), peer, &caller).await {
+            Ok(response) => response,
+            Err(error) => self.explain(&error, &caller),
+        }
+    }
+
+    fn overloaded(&self) -> Response<Body> {
+        self.explain(&ProxyError::Overloaded, &Caller::unknown())
+    }
+}
+
+impl Proxy {
+    async fn forward(
+        &self,
+        request: Request<Incoming>,
+        peer: &Peer,
+        caller: &Caller,
+    ) -> Result<Response<Body>, ProxyError> {
+        let admitted = match self.house.guard.admit(request, peer) {
+            Ok(admitted) => admitted,
+            Err(refusal) if refusal.is_answer() => return Ok(explain::local_answer(&refusal)),
+            Err(refusal) => return Err(refusal.into()),
+        };
+        let routed = self.house.routes.resolve(admitted)?;
+        self.counters.add_many(Count::CredentialsDropped, u64::from(routed.credentials_dropped()));
+        let is_websocket = routed.is_websocket();
+        let (parts, body, route, grant) = routed.into_parts();
+
+        // The rare ways are boxed: the task of every idle connection keeps room for the largest future here.
+        let mut response = if is_websocket {
+            Box::pin(self.tunnel(parts, &route, caller)).await?
+        } else if route.protection() == Protection::Sealed && carries_body(&parts, &body) {
+            let limit = self.house.settings.sealed_body;
+            Box::pin(async {
+                let plaintext = self.collect(body, limit).await?;
+                self.sealed(parts, plaintext, &route, caller).await
+            })
+            .await?
+        } else {
+            self.plain(parts, body, &route, caller).await?
+        };
+        if let Some(grant) = grant {
+            grant.apply(response.headers_mut());
+        }
+        Ok(response)
+    }
+
+    /// The lease that goes along, where one does. Without waiting if there is a good one.
+    async fn lease(&self, route: &Route) -> Result<Option<Arc<Lease>>, ProxyError> {
+        match route.bearer() {
+            Bearer::Never => Ok(None),
+            Bearer::Required => match self.house.session.current() {
+                Some(lease) => Ok(Some(lease)),
+                None => Ok(Some(Box::pin(self.house.session.lease()).await?)),
+            },
+        }
+    }
+
+    /// Takes note of an answer that is about the proxy's own sign-in.
+    async fn notice(
+        &self,
+        method: &Method,
+        path: &str,
+        reading: &Reading,
+        body: &[u8],
+        lease: Option<&Lease>,
+    ) {
+        let House { session, settings, .. } = &*self.house;
+        if let Some(adoption) = settings.adopted.notice(session, method, path, reading, body, lease) {
+            adoption.await;
+        }
+    }
+}
+
+/// A method that never has content is not sealed unless it has some; the others are, even without (ruling 4).
+fn carries_body(parts: &Parts, body: &Incoming) -> bool {
+    !body.is_end_stream() || matches!(parts.method, Method::POST | Method::PUT | Method::PATCH)
+}

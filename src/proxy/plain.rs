@@ -1,0 +1,111 @@
+//! A plain request: streamed both ways, and told once more where a newer bearer or the channel helps.
+
+use std::sync::Arc;
+
+use http::request::Parts;
+use http::{Method, Response, StatusCode, Uri, header};
+use hyper::body::Incoming;
+
+use super::Proxy;
+use crate::portal::{Reading, Verdict};
+use crate::response::{Body, Caller, ProxyError};
+use crate::route::{Protection, Route};
+use crate::session::Lease;
+use crate::telemetry::Count;
+use crate::upstream::{Outgoing, Reply};
+
+impl Proxy {
+    /// A plain request: it streams both ways, unless its body is small enough to be kept for a replay.
+    pub(super) async fn plain(
+        &self,
+        parts: Parts,
+        body: Incoming,
+        route: &Route,
+        caller: &Caller,
+    ) -> Result<Response<Body>, ProxyError> {
+        let lease = self.lease(route).await?;
+        let (method, uri) = (parts.method.clone(), parts.uri.clone());
+        let body = self.hold(body).await?;
+        let outgoing =
+            Outgoing::plain(parts, body, lease.as_deref().map(Lease::bearer), &self.house.injected);
+        let (reply, kept) = if outgoing.is_held() {
+            (self.upstream.send_kept(&outgoing).await?, Some(outgoing))
+        } else {
+            (self.upstream.send(outgoing).await?, None)
+        };
+        if !may_be_a_refusal(&reply) && !self.house.settings.adopted.concerns(&method, uri.path()) {
+            return Ok(self.house.responder.plain(reply, caller));
+        }
+        let kept = kept.filter(|_| route.replay().allows(&method));
+        Box::pin(self.reconsider(Sent { kept, lease, method, uri }, reply, route, caller)).await
+    }
+
+    /// A plain request was refused: a newer bearer, or the channel, may help; then it goes out once more.
+    async fn reconsider(
+        &self,
+        sent: Sent,
+        reply: Reply,
+        route: &Route,
+        caller: &Caller,
+    ) -> Result<Response<Body>, ProxyError> {
+        let Sent { kept, lease, method, uri } = sent;
+        let (parts, body) = reply.into_parts();
+        let body = match body.peek(MAX_REFUSAL).await? {
+            Ok(body) => body,
+            // Too long for the portal's own error: whatever it is, it is the caller's.
+            Err(body) => return Ok(self.house.responder.plain(Response::from_parts(parts, body), caller)),
+        };
+        let reading = Reading::of(parts.status, &parts.headers, &body);
+        match (reading.verdict(), lease, kept) {
+            (Verdict::BearerRefused, Some(lease), kept) => {
+                // Also for a request that cannot be sent again: the next one shall find a good lease.
+                let newer = self.house.session.replace(&lease).await?;
+                let Some(mut outgoing) = kept else {
+                    return Ok(self.house.responder.collected(parts, body, caller));
+                };
+                self.counters.add(Count::ReplayedBearer);
+                outgoing.set_bearer(newer.bearer());
+                // A 401 right after a refresh is the endpoint's own answer.
+                Ok(self.house.responder.plain(self.upstream.send(outgoing).await?, caller))
+            }
+            (Verdict::NeedsChannel | Verdict::ChannelStale, _, kept)
+                if route.protection() == Protection::Auto =>
+            {
+                if self.house.routes.learn(&method, uri.path()) {
+                    self.counters.add(Count::Learned);
+                    tracing::info!(%method, path = uri.path(), "the portal wants this path sealed; remembered");
+                }
+                let Some((request, Some(plaintext))) = kept.map(Outgoing::into_request) else {
+                    return Ok(self.house.responder.collected(parts, body, caller));
+                };
+                self.sealed(request, plaintext, route, caller).await
+            }
+            (_, lease, _) => {
+                self.notice(&method, uri.path(), &reading, &body, lease.as_deref()).await;
+                Ok(self.house.responder.collected(parts, body, caller))
+            }
+        }
+    }
+}
+
+/// A plain request that has left, as far as it can be told again.
+struct Sent {
+    /// The request itself, where it may be sent again.
+    kept: Option<Outgoing>,
+    lease: Option<Arc<Lease>>,
+    method: Method,
+    uri: Uri,
+}
+
+/// The portal's own refusals are short JSON documents; nothing longer is looked at, in bytes.
+const MAX_REFUSAL: usize = 64 * 1024;
+
+/// Whether a reply to a plain request has to be looked at before it is passed on.
+fn may_be_a_refusal(reply: &Reply) -> bool {
+    let status = reply.status();
+    status == StatusCode::UNAUTHORIZED
+        || ((status.is_client_error() || status.is_server_error())
+            && reply.headers().get(header::CONTENT_TYPE).is_some_and(|t| {
+                t.as_bytes().ends_with(b"json") || t.as_bytes().starts_with(b"application/json")
+            }))
+}

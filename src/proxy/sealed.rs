@@ -1,0 +1,146 @@
+//! A sealed request: its body in an envelope, its answer opened, and the recovery when the channel is stale.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::request::Parts;
+use http::{Method, Response, response};
+
+use super::{House, Proxy, Settings};
+use crate::channel::{EnvelopeForm, Form, form_of};
+use crate::clock::SharedClock;
+use crate::portal::{EmptyBody, Reading, Verdict};
+use crate::response::{Body, Caller, ProxyError};
+use crate::route::Route;
+use crate::session::{Lease, OpenChannel};
+use crate::telemetry::Count;
+use crate::upstream::{Outgoing, UpstreamError};
+
+impl Proxy {
+    /// A sealed request: its body goes out in an envelope, and the answer comes back opened.
+    pub(super) async fn sealed(
+        &self,
+        parts: Parts,
+        plaintext: Bytes,
+        route: &Route,
+        caller: &Caller,
+    ) -> Result<Response<Body>, ProxyError> {
+        self.counters.add(Count::Sealed);
+        let House { session, clock, settings, .. } = &*self.house;
+        let (method, path) = (parts.method.clone(), parts.uri.path().to_owned());
+        let mut lease = self.lease(route).await?;
+        let mut open = session.channel().await?;
+        let envelope = self.seal(&open, &plaintext)?;
+        let bearer = lease.as_deref().map(Lease::bearer);
+        let mut outgoing =
+            Outgoing::sealed(parts, envelope, open.channel().id_header(), bearer, &self.house.injected);
+        let (mut new_bearer, mut new_channel) = (route.replay().allows(&method), true);
+        loop {
+            let stale = match self.exchange(&outgoing, &open).await {
+                Ok(answer) => match answer.reading.verdict() {
+                    Verdict::BearerRefused if new_bearer && lease.is_some() => {
+                        new_bearer = false;
+                        let newer = match lease.as_deref() {
+                            Some(refused) => session.replace(refused).await?,
+                            None => session.lease().await?,
+                        };
+                        self.counters.add(Count::ReplayedBearer);
+                        outgoing.set_bearer(newer.bearer());
+                        lease = Some(newer);
+                        false
+                    }
+                    Verdict::ChannelStale | Verdict::NeedsChannel if new_channel => true,
+                    Verdict::MaybeChannel if new_channel && is_aged(&open, clock, settings) => true,
+                    _ => return self.conclude(answer, &method, &path, &open, lease, caller).await,
+                },
+                // Ruling 1: an answer that is lost or does not open is asked for again where that is harmless.
+                Err(lost) if new_channel && outgoing.is_repeatable() && may_be_repeated(&lost) => true,
+                Err(lost) => return Err(lost),
+            };
+            if stale {
+                new_channel = false;
+                open = session.replace_channel(&open).await?;
+                self.counters.add(Count::ReplayedChannel);
+            }
+            // Sealed anew in any case: a nonce is used once.
+            outgoing.set_envelope(self.seal(&open, &plaintext)?, open.channel().id_header());
+        }
+    }
+
+    /// One sealed request and its answer, opened if it was sealed.
+    async fn exchange(&self, outgoing: &Outgoing, open: &OpenChannel) -> Result<Answer, ProxyError> {
+        let reply = self.upstream.send_kept(outgoing).await?;
+        let (parts, body) = reply.into_parts();
+        let body = body.collect(self.house.settings.sealed_answer).await?;
+        let (body, was_sealed) = match form_of(&body) {
+            Form::Plain => (body, false),
+            Form::Json | Form::Binary => (open.channel().open(&body)?, true),
+        };
+        let reading = Reading::of(parts.status, &parts.headers, &body);
+        Ok(Answer { parts, body, was_sealed, reading })
+    }
+
+    /// The answer to a sealed request that is the caller's: to be shown, and noticed where it is about us.
+    async fn conclude(
+        &self,
+        answer: Answer,
+        method: &Method,
+        path: &str,
+        open: &OpenChannel,
+        lease: Option<Arc<Lease>>,
+        caller: &Caller,
+    ) -> Result<Response<Body>, ProxyError> {
+        let Answer { parts, body, was_sealed, reading } = answer;
+        let in_the_clear = !was_sealed && !body.is_empty() && reading.is_success();
+        let may_be_clear = self.house.settings.accept_plain_success
+            || open.channel().spelling().envelope == EnvelopeForm::Raw;
+        if in_the_clear && !may_be_clear {
+            return Err(ProxyError::SealedRouteAnsweredPlain);
+        }
+        self.house.settings.adopted.notice(
+            &self.house.session,
+            method,
+            path,
+            &reading,
+            &body,
+            lease.as_deref(),
+        );
+        Ok(if was_sealed {
+            self.house.responder.opened(parts, body, caller)
+        } else {
+            self.house.responder.collected(parts, body, caller)
+        })
+    }
+
+    fn seal(&self, open: &OpenChannel, plaintext: &[u8]) -> Result<Bytes, ProxyError> {
+        let plaintext = match (plaintext.is_empty(), self.house.settings.empty_body) {
+            (true, EmptyBody::Object) => b"{}",
+            (true, EmptyBody::Header) => return Ok(Bytes::new()),
+            (false, _) => plaintext,
+        };
+        Ok(open.channel().seal(plaintext, &mut rand::rng())?)
+    }
+}
+
+/// An answer whose body is at hand, opened if it was sealed.
+struct Answer {
+    parts: response::Parts,
+    body: Bytes,
+    was_sealed: bool,
+    reading: Reading,
+}
+
+fn is_aged(open: &OpenChannel, clock: &SharedClock, settings: &Settings) -> bool {
+    clock.wall().duration_since(open.opened_at()).is_ok_and(|age| age > settings.fresh_channel)
+}
+
+/// A lost answer, as opposed to a portal that could not be reached at all or a fault of the caller's.
+fn may_be_repeated(lost: &ProxyError) -> bool {
+    match lost {
+        ProxyError::Channel(_) => true,
+        ProxyError::Upstream(error) => {
+            matches!(error, UpstreamError::Broken { .. } | UpstreamError::BodyBroken(_))
+        }
+        _ => false,
+    }
+}

@@ -1,0 +1,49 @@
+//! A WebSocket handshake, and the tunnel behind it.
+
+use http::request::Parts;
+use http::{Response, StatusCode};
+use hyper::upgrade::OnUpgrade;
+
+use super::Proxy;
+use crate::response::{self as answers, Body, Caller, ProxyError};
+use crate::route::Route;
+use crate::session::Lease;
+use crate::telemetry::Count;
+use crate::upstream::Outgoing;
+
+impl Proxy {
+    /// A WebSocket handshake: on a 101 both sides are joined, anything else is an answer like others.
+    pub(super) async fn tunnel(
+        &self,
+        mut parts: Parts,
+        route: &Route,
+        caller: &Caller,
+    ) -> Result<Response<Body>, ProxyError> {
+        let client =
+            parts.extensions.remove::<OnUpgrade>().ok_or(ProxyError::Internal("no upgrade to join"))?;
+        let mut lease = self.lease(route).await?;
+        let handshake = |lease: Option<&Lease>, parts: Parts| {
+            Outgoing::upgrade(parts, lease.map(Lease::bearer), &self.house.injected)
+        };
+        let mut reply = self.upstream.send(handshake(lease.as_deref(), parts.clone())).await?;
+        if reply.status() == StatusCode::UNAUTHORIZED
+            && let Some(refused) = lease.take()
+        {
+            let newer = self.house.session.replace(&refused).await?;
+            self.counters.add(Count::ReplayedBearer);
+            reply = self.upstream.send(handshake(Some(&newer), parts)).await?;
+        }
+        match answers::switch(&self.house.responder, reply, caller) {
+            Ok((response, portal)) => {
+                self.counters.add(Count::Tunnels);
+                tokio::spawn(async move {
+                    if let Err(error) = answers::tunnel(client, portal).await {
+                        tracing::debug!(%error, "a tunnel broke");
+                    }
+                });
+                Ok(response)
+            }
+            Err(reply) => Ok(self.house.responder.plain(*reply, caller)),
+        }
+    }
+}
