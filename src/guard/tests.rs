@@ -163,6 +163,20 @@ fn a_navigation_is_fine_and_what_another_site_caused_is_not() {
 }
 
 #[test]
+fn what_a_page_has_fetched_ahead_of_need_is_refused_although_it_looks_typed() {
+    expect_table(
+        &guard(),
+        &[
+            (&[HOST, ("sec-fetch-site", "none"), ("sec-purpose", "prefetch")], "cross-site"),
+            (&[HOST, ("sec-purpose", "prefetch;prerender"), ("sec-fetch-site", "none")], "cross-site"),
+            (&[HOST, ("sec-fetch-site", "same-site"), ("sec-purpose", "prefetch")], "cross-site"),
+            (&[HOST, ("sec-purpose", "prefetch")], "cross-site"),
+            (&[HOST, ("sec-fetch-site", "same-origin"), ("sec-purpose", "prefetch")], "admitted"),
+        ],
+    );
+}
+
+#[test]
 fn a_websocket_handshake_passes_the_same_checks() {
     let upgrade = [("connection", "upgrade"), ("upgrade", "websocket"), ("sec-websocket-version", "13")];
     let handshake = |more: &[(&'static str, &'static str)]| {
