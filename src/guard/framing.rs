@@ -47,7 +47,9 @@ impl<'a> Marks<'a> {
             match text.len() {
                 4 if *name == HOST => once(&mut marks.host, value, Refusal::RepeatedHost)?,
                 6 if *name == ORIGIN => once(&mut marks.origin, value, Refusal::RepeatedOrigin)?,
-                7 if *name == UPGRADE => marks.upgrade = true,
+                // Some clients offer h2c with their first request, whatever it is. Nobody here acts on that (RFC
+                // 9113 section 3.1 has retired it), and the field is not passed on: there is one reading only.
+                7 if *name == UPGRADE => marks.upgrade |= !value.as_bytes().eq_ignore_ascii_case(b"h2c"),
                 11 if text == "sec-purpose" => ahead_of_need = true,
                 14 if *name == CONTENT_LENGTH => {
                     once(&mut length, value.as_bytes(), Refusal::BadContentLength)?;

@@ -195,6 +195,26 @@ fn a_websocket_handshake_passes_the_same_checks() {
 }
 
 #[test]
+fn an_offer_of_h2c_is_overlooked_even_beside_a_body() {
+    let offer = |upgrade, more: &[(&'static str, &'static str)]| {
+        let mut headers = vec![
+            HOST,
+            ("connection", "Upgrade, HTTP2-Settings"),
+            ("upgrade", upgrade),
+            ("http2-settings", "AAMAAABk"),
+        ];
+        headers.extend_from_slice(more);
+        verdict(&guard(), request("POST", "/orders", Version::HTTP_11, &headers))
+    };
+    assert_eq!(offer("h2c", &[]), "admitted");
+    assert_eq!(offer("h2c", &[("content-length", "5")]), "admitted");
+    assert_eq!(offer("H2C", &[("transfer-encoding", "chunked")]), "admitted");
+    assert_eq!(offer("h2c, websocket", &[("content-length", "5")]), "upgrade-with-body");
+    assert_eq!(offer("frob", &[("content-length", "5")]), "upgrade-with-body");
+    assert_eq!(offer("h2c", &[("upgrade", "websocket"), ("content-length", "5")]), "upgrade-with-body");
+}
+
+#[test]
 fn a_listed_origin_is_granted_and_its_preflight_answered_here() {
     let page = "http://localhost:5173";
     let guard = Guard::new(&Settings {
