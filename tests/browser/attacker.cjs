@@ -6,12 +6,13 @@ const http = require("node:http");
 const WEB = "/web/v1/tenant";
 
 // What an attack's script has: `at(path)` is a URL of the target that carries the attack's name, `read(x)` is what it
-// got hold of, `element(html)` puts something into the page and waits until it loaded or failed.
+// got hold of, `element(html)` puts something into the page and waits until it loaded or failed, `framed` runs a script in
+// a frame of another kind, `gone(window)` waits until a window is no longer ours to look into.
 const library = (name, target) => `
     const loot = [], troubles = [];
     const TARGET = ${JSON.stringify(target)}, ATTACK = ${JSON.stringify(name)};
     const at = (path) => TARGET + "${WEB}" + path + (path.includes("?") ? "&" : "?") + "attack=" + ATTACK;
-    const read = (what) => loot.push(String(what));
+    const read = (what) => { if (String(what) !== "") loot.push(String(what)); };
     const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
     const json = (body) => ({
         method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body),
@@ -21,14 +22,32 @@ const library = (name, target) => `
         box.innerHTML = html;
         const [it] = box.children;
         for (const event of ["load", "error", "loadeddata"]) it.addEventListener(event, () => resolve(it));
-        setTimeout(() => resolve(it), 1000);
+        setTimeout(() => resolve(it), 5000);
         document.body.append(it);
     });
     const message = (from) => new Promise((resolve, reject) => {
         from.addEventListener("message", (event) => resolve(event.data));
         from.addEventListener("error", () => reject(new Error("it broke")));
-        setTimeout(() => reject(new Error("silence")), 1500);
+        setTimeout(() => reject(new Error("silence")), 5000);
     });
+    const framed = (attributes, how, inner) => {
+        const tell = 'const tell = (what) => parent.postMessage(String(what), "*"), silent = () => tell("");';
+        const html = "<body><script>" + tell + inner + "</scr" + "ipt>";
+        const frame = document.createElement("div");
+        frame.innerHTML = "<iframe " + attributes + "></iframe>";
+        const [it] = frame.children;
+        if (how === "srcdoc") it.srcdoc = html;
+        if (how === "data") it.src = "data:text/html," + encodeURIComponent(html);
+        if (how === "blob") it.src = URL.createObjectURL(new Blob([html], { type: "text/html" }));
+        document.body.append(frame);
+        return message(window);
+    };
+    const gone = async (other) => {
+        for (let n = 0; n < 100; n += 1) {
+            try { void other.document.body.innerText; } catch { return; }
+            await wait(50);
+        }
+    };
     const run = async (attack) => {
         try { await attack(); } catch (error) { troubles.push(String(error)); }
         globalThis.finished = true;

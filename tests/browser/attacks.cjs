@@ -80,10 +80,10 @@ const evil = [
             const x = new XMLHttpRequest(); x.open("POST", at("/upload")); x.onloadend = resolve;
             x.upload.onprogress = () => {}; x.onload = () => read(x.responseText); x.send("data"); });`,
     },
-    { name: "beacon", script: `navigator.sendBeacon(at("/transfer"), '{"amount":1}'); await wait(500);` },
+    { name: "beacon", script: `navigator.sendBeacon(at("/transfer"), '{"amount":1}');` },
     {
         name: "beacon-json-preflight",
-        script: `navigator.sendBeacon(at("/transfer"), new Blob(["{}"], { type: "application/json" })); await wait(500);`,
+        script: `navigator.sendBeacon(at("/transfer"), new Blob(["{}"], { type: "application/json" }));`,
     },
     {
         name: "event-source",
@@ -111,19 +111,19 @@ const evil = [
         name: "form-get",
         script: `await element('<iframe name="f"></iframe>');
             document.body.insertAdjacentHTML("beforeend", '<form target="f" action="' + at("/profile") + '"><input name="attack" value="form-get"></form>');
-            document.forms[0].submit(); await wait(500);`,
+            document.forms[0].submit();`,
     },
     {
         name: "form-post",
         script: `await element('<iframe name="f"></iframe>');
             document.body.insertAdjacentHTML("beforeend", '<form method="post" target="f" action="' + at("/transfer") + '"><input name="amount" value="1"></form>');
-            document.forms[0].submit(); await wait(500);`,
+            document.forms[0].submit();`,
     },
     {
         name: "form-multipart",
         script: `await element('<iframe name="f"></iframe>');
             document.body.insertAdjacentHTML("beforeend", '<form method="post" enctype="multipart/form-data" target="f" action="' + at("/upload") + '"><input name="file" value="x"></form>');
-            document.forms[0].submit(); await wait(500);`,
+            document.forms[0].submit();`,
     },
     {
         name: "form-text-plain-json",
@@ -132,7 +132,7 @@ const evil = [
             const input = document.createElement("input");
             input.name = '{"currentPassword":"correct horse battery","newPassword":"owned by me ';
             input.value = '"}';
-            document.forms[0].append(input); document.forms[0].submit(); await wait(500);`,
+            document.forms[0].append(input); document.forms[0].submit();`,
     },
     {
         name: "form-to-login-initiate",
@@ -149,7 +149,7 @@ const evil = [
 
     // elements
     { name: "img", script: `await element('<img src="' + at("/profile") + '">');` },
-    { name: "img-srcset", script: `await element('<img srcset="' + at("/profile") + ' 1x">');` },
+    { name: "img-srcset", script: `element('<img srcset="' + at("/profile") + ' 1x">');` },
     { name: "img-cors", script: `await element('<img crossorigin="use-credentials" src="' + at("/profile") + '">');` },
     { name: "input-image", script: `await element('<input type="image" src="' + at("/profile") + '">');` },
     {
@@ -161,11 +161,19 @@ const evil = [
     { name: "stylesheet", script: `await element('<link rel="stylesheet" href="' + at("/profile") + '">');` },
     {
         name: "css-import",
-        script: `await element('<style>@import url("' + at("/profile") + '");</style>'); await wait(300);`,
+        script: `element('<style>@import url("' + at("/profile") + '");</style>');`,
     },
     {
         name: "css-background",
-        script: `await element('<div style="background:url(' + at("/profile") + ')">x</div>');`,
+        script: `element('<div style="background:url(' + at("/profile") + ')">x</div>');`,
+    },
+    {
+        name: "css-mask",
+        script: `element('<div style="mask-image:url(' + at("/profile") + ')">x</div>');`,
+    },
+    {
+        name: "css-cursor",
+        script: `element('<div style="cursor:url(' + at("/profile") + '),auto">x</div>');`,
     },
     {
         name: "css-font",
@@ -174,17 +182,22 @@ const evil = [
     { name: "iframe", script: `const f = await element('<iframe src="' + at("/profile") + '"></iframe>'); read(f.contentDocument.body.innerText);` },
     { name: "object", script: `await element('<object data="' + at("/profile") + '"></object>');` },
     { name: "embed", script: `await element('<embed src="' + at("/profile") + '">');` },
-    { name: "video", script: `await element('<video src="' + at("/download") + '"></video>');` },
-    { name: "audio", script: `await element('<audio src="' + at("/download") + '"></audio>');` },
-    { name: "video-poster", script: `await element('<video poster="' + at("/profile") + '"></video>');` },
-    { name: "svg-image", script: `await element('<svg><image href="' + at("/profile") + '"/></svg>');` },
-    { name: "manifest", script: `await element('<link rel="manifest" crossorigin href="' + at("/profile") + '">');`,
+    { name: "video", script: `element('<video src="' + at("/download") + '"></video>');` },
+    { name: "audio", script: `element('<audio src="' + at("/download") + '"></audio>');` },
+    {
+        name: "track",
+        script: `element('<video crossorigin><track default kind="captions" src="' + at("/profile") + '"></video>');`,
+    },
+    { name: "video-poster", script: `element('<video poster="' + at("/profile") + '"></video>');` },
+    { name: "svg-image", script: `element('<svg><image href="' + at("/profile") + '"/></svg>');` },
+    { name: "manifest", script: `element('<link rel="manifest" crossorigin href="' + at("/profile") + '">');`,
         browser: "a manifest is fetched when an application is installed" },
-    { name: "icon", script: `await element('<link rel="icon" href="' + at("/profile") + '">');`,
+    { name: "icon", script: `element('<link rel="icon" href="' + at("/profile") + '">');`,
         browser: "there is no tab to show an icon in" },
 
     // navigation
     { name: "location", leaves: true, script: `location.href = at("/profile");` },
+    { name: "navigation-api", leaves: true, script: `navigation.navigate(at("/profile"));` },
     { name: "location-replace", leaves: true, script: `location.replace(at("/profile"));` },
     { name: "meta-refresh", leaves: true, head: (target) => `<meta http-equiv="refresh" content="0;url=${target}/web/v1/tenant/profile?attack=meta-refresh">` },
     {
@@ -199,26 +212,29 @@ const evil = [
     },
     {
         name: "anchor-ping",
-        script: `const a = document.createElement("a"); a.href = "#x"; a.ping = at("/transfer"); document.body.append(a); a.click(); await wait(700);`,
+        script: `const a = document.createElement("a"); a.href = "#x"; a.ping = at("/transfer"); document.body.append(a); a.click();`,
     },
     {
         name: "window-open",
-        script: `const w = window.open(at("/profile")); await wait(800); read(w.document.body.innerText);`,
+        litters: true,
+        script: `const w = window.open(at("/profile")); await gone(w); read(w.document.body.innerText);`,
     },
     {
         name: "opener-tricks",
-        script: `const w = window.open(at("/profile"), "named"); await wait(700);
-            w.postMessage("give me all", "*"); addEventListener("message", (event) => read(event.data));
-            window.open("javascript:opener.read(document.body.innerText)", "named"); await wait(500);`,
+        litters: true,
+        script: `addEventListener("message", (event) => read(event.data));
+            const w = window.open(at("/profile"), "named"); await gone(w);
+            w.postMessage("give me all", "*"); window.open("javascript:opener.read(document.body.innerText)", "named");`,
     },
     {
         name: "anchor-noopener",
+        litters: true,
         script: `const a = document.createElement("a"); a.href = at("/profile"); a.target = "_blank"; a.rel = "noopener noreferrer";
-            document.body.append(a); a.click(); await wait(700);`,
+            document.body.append(a); a.click();`,
     },
     {
         name: "iframe-then-location",
-        script: `const f = await element('<iframe src="about:blank"></iframe>'); f.contentWindow.location = at("/profile"); await wait(600);
+        script: `const f = await element('<iframe src="about:blank"></iframe>'); f.contentWindow.location = at("/profile"); await gone(f.contentWindow);
             read(f.contentDocument.body.innerText);`,
     },
 
@@ -249,7 +265,7 @@ const evil = [
     {
         name: "worker-fetch",
         reads: true,
-        worker: `fetch(at("/profile")).then((a) => a.text()).then((text) => postMessage(text));`,
+        worker: `fetch(at("/profile")).then((a) => a.text()).then(postMessage, () => postMessage(""));`,
         script: `read(await message(new Worker("/worker/worker-fetch?target=" + encodeURIComponent(TARGET))));`,
     },
     {
@@ -260,8 +276,10 @@ const evil = [
     },
     {
         name: "shared-worker-fetch",
+        litters: true,
         reads: true,
-        worker: `onconnect = async ({ ports: [port] }) => port.postMessage(await (await fetch(at("/profile"))).text());`,
+        worker: `onconnect = ({ ports: [port] }) =>
+            fetch(at("/profile")).then((a) => a.text()).then((text) => port.postMessage(text), () => port.postMessage(""));`,
         script: `const w = new SharedWorker("/worker/shared-worker-fetch?target=" + encodeURIComponent(TARGET));
             const answer = message(w.port); w.port.start(); read(await answer);`,
     },
@@ -270,41 +288,43 @@ const evil = [
     {
         name: "sandbox-fetch",
         reads: true,
-        script: `addEventListener("message", (event) => read(event.data));
-            await element('<iframe sandbox="allow-scripts" srcdoc="<script>fetch(\\'' + at("/profile") + '\\').then(a => a.text()).then(t => parent.postMessage(t, \\'*\\'))</scr' + 'ipt>"></iframe>');
-            await wait(500);`,
+        script: `read(await framed('sandbox="allow-scripts"', "srcdoc", 'fetch("' + at("/profile") + '").then((a) => a.text()).then(tell, silent)'));`,
     },
     {
         name: "sandbox-websocket",
         reads: true,
-        script: `addEventListener("message", (event) => read(event.data));
-            await element('<iframe sandbox="allow-scripts" srcdoc="<script>new WebSocket(\\'' + at("/ws").replace("http", "ws") + '\\').onopen = () => parent.postMessage(\\'open\\', \\'*\\')</scr' + 'ipt>"></iframe>');
-            await wait(500);`,
+        script: `read(await framed('sandbox="allow-scripts"', "srcdoc",
+            'const s = new WebSocket("' + at("/ws").replace("http", "ws") + '"); s.onopen = () => tell("open"); s.onerror = silent'));`,
+    },
+    {
+        name: "sandbox-event-source",
+        reads: true,
+        script: `read(await framed('sandbox="allow-scripts"', "srcdoc",
+            'const s = new EventSource("' + at("/events") + '"); s.addEventListener("tick", (event) => tell(event.data)); s.onerror = silent'));`,
     },
     {
         name: "sandbox-form",
-        script: `await element('<iframe sandbox="allow-scripts allow-forms" srcdoc="<form method=post action=' + at("/transfer") + '></form><script>document.forms[0].submit()</scr' + 'ipt>"></iframe>');
-            await wait(500);`,
+        script: `framed('sandbox="allow-scripts allow-forms"', "srcdoc",
+            'document.body.innerHTML = "<form method=post action=' + at("/transfer") + '></form>"; document.forms[0].submit()');`,
     },
     {
         name: "sandbox-same-origin-mode",
         browser: "a page of no origin has nothing of the same origin",
-        script: `await element('<iframe sandbox="allow-scripts" srcdoc="<script>fetch(\\'' + at("/profile") + '\\', { mode: \\'same-origin\\' })</scr' + 'ipt>"></iframe>');
-            await wait(300);`,
+        script: `await framed('sandbox="allow-scripts"', "srcdoc", 'fetch("' + at("/profile") + '", { mode: "same-origin" }).then(tell, silent)');`,
     },
     {
         name: "data-url-fetch",
         reads: true,
-        script: `addEventListener("message", (event) => read(event.data));
-            const inner = '<script>fetch("' + at("/profile") + '").then(a => a.text()).then(t => parent.postMessage(t, "*"))</scr' + 'ipt>';
-            await element('<iframe src="data:text/html,' + encodeURIComponent(inner) + '"></iframe>'); await wait(500);`,
+        script: `read(await framed("", "data", 'fetch("' + at("/profile") + '").then((a) => a.text()).then(tell, silent)'));`,
+    },
+    {
+        name: "data-url-post",
+        script: `framed("", "data", 'fetch("' + at("/transfer") + '", { method: "POST", mode: "no-cors", body: "{}" })');`,
     },
     {
         name: "blob-url-fetch",
         reads: true,
-        script: `addEventListener("message", (event) => read(event.data));
-            const inner = '<script>fetch("' + at("/profile") + '").then(a => a.text()).then(t => parent.postMessage(t, "*"))</scr' + 'ipt>';
-            await element('<iframe src="' + URL.createObjectURL(new Blob([inner], { type: "text/html" })) + '"></iframe>'); await wait(500);`,
+        script: `read(await framed("", "blob", 'fetch("' + at("/profile") + '").then((a) => a.text()).then(tell, silent)'));`,
     },
     {
         name: "about-blank-fetch",
@@ -312,29 +332,46 @@ const evil = [
         script: `const f = await element('<iframe src="about:blank"></iframe>');
             read(await (await f.contentWindow.fetch(at("/profile"))).text());`,
     },
+    {
+        name: "iframe-credentialless",
+        script: `await element('<iframe credentialless src="' + at("/profile") + '"></iframe>');`,
+    },
 
     // ahead of need, and reports
-    { name: "prefetch", script: `await element('<link rel="prefetch" href="' + at("/profile") + '">');` },
-    { name: "preload", script: `await element('<link rel="preload" as="fetch" crossorigin href="' + at("/profile") + '">');` },
-    { name: "modulepreload", script: `await element('<link rel="modulepreload" href="' + at("/profile") + '">');` },
+    { name: "prefetch", script: `element('<link rel="prefetch" href="' + at("/profile") + '">');` },
+    { name: "preload", script: `element('<link rel="preload" as="fetch" crossorigin href="' + at("/profile") + '">');` },
+    { name: "modulepreload", script: `element('<link rel="modulepreload" href="' + at("/profile") + '">');` },
     {
         name: "speculation-prefetch",
+        litters: true,
         script: `const s = document.createElement("script"); s.type = "speculationrules";
             s.textContent = JSON.stringify({ prefetch: [{ urls: [at("/profile")], eagerness: "immediate" }] });
-            document.head.append(s); await wait(1500);`,
+            document.head.append(s);`,
     },
     {
         name: "speculation-prerender",
+        litters: true,
         script: `const s = document.createElement("script"); s.type = "speculationrules";
             s.textContent = JSON.stringify({ prerender: [{ urls: [at("/profile")], eagerness: "immediate" }] });
-            document.head.append(s); await wait(1500);`,
+            document.head.append(s);`,
+    },
+    {
+        name: "speculation-without-referrer",
+        litters: true,
+        script: `const s = document.createElement("script"); s.type = "speculationrules";
+            s.textContent = JSON.stringify({ prefetch: [{ urls: [at("/profile")], eagerness: "immediate", referrer_policy: "no-referrer" }] });
+            document.head.append(s);`,
+    },
+    {
+        name: "link-header",
+        headers: (target) => ({ link: `<${target}/web/v1/tenant/profile?attack=link-header>; rel=preload; as=image` }),
     },
     {
         name: "csp-report",
         headers: (target) => ({
             "content-security-policy": `img-src 'none'; report-uri ${target}/web/v1/tenant/transfer?attack=csp-report`,
         }),
-        script: `await element('<img src="/x.png">'); await wait(700);`,
+        script: `await element('<img src="/x.png">');`,
     },
 ];
 
@@ -348,13 +385,46 @@ const secure = ["fetch-no-cors", "fetch-cors", "fetch-post-json-preflight", "web
 const own = [
     {
         name: "service-worker-fetch",
+        litters: true,
         from: "neighbour",
         reads: true,
         worker: `onmessage = async ({ source }) => {
             try { source.postMessage(await (await fetch(at("/profile"))).text()); } catch { source.postMessage(""); } };`,
         script: `await navigator.serviceWorker.register("/worker/service-worker-fetch?target=" + encodeURIComponent(TARGET), { scope: "/" });
             const { active } = await navigator.serviceWorker.ready;
-            const answer = message(navigator.serviceWorker); active.postMessage("go"); const text = await answer; if (text) read(text);`,
+            const answer = message(navigator.serviceWorker); active.postMessage("go"); read(await answer);`,
+    },
+    {
+        name: "service-worker-redirects-navigation",
+        from: "neighbour",
+        litters: true,
+        worker: `oninstall = () => skipWaiting(); onactivate = (event) => event.waitUntil(clients.claim());
+            onfetch = (event) => { if (event.request.url.endsWith("/go")) event.respondWith(Response.redirect(at("/profile"))); };`,
+        script: `const taken = new Promise((resolve) => { navigator.serviceWorker.oncontrollerchange = resolve; });
+            await navigator.serviceWorker.register("/worker/service-worker-redirects-navigation?target=" + encodeURIComponent(TARGET), { scope: "/" });
+            await taken; await element('<iframe src="/go"></iframe>');`,
+    },
+    {
+        name: "cache-add",
+        from: "neighbour",
+        reads: true,
+        script: `const cache = await caches.open("loot"); await cache.add(at("/profile"));
+            read(await (await cache.match(at("/profile"))).text());`,
+    },
+    { name: "audio-worklet", from: "neighbour", script: `await new OfflineAudioContext(1, 1, 44100).audioWorklet.addModule(at("/profile"));` },
+    { name: "paint-worklet", from: "neighbour", script: `await CSS.paintWorklet.addModule(at("/profile"));` },
+    { name: "fetch-later", from: "neighbour", script: `fetchLater(at("/transfer"), { method: "POST", body: "{}", activateAfter: 0 });` },
+    { name: "compression-dictionary", from: "neighbour", script: `element('<link rel="compression-dictionary" href="' + at("/profile") + '">');` },
+    {
+        name: "payment-manifest",
+        from: "neighbour",
+        script: `const total = { label: "x", amount: { currency: "USD", value: "1" } };
+            await new PaymentRequest([{ supportedMethods: at("/profile") }], { total }).canMakePayment();`,
+    },
+    {
+        name: "federated-identity",
+        from: "neighbour",
+        script: `navigator.credentials.get({ identity: { providers: [{ configURL: at("/profile"), clientId: "x", nonce: "1" }] } });`,
     },
     { name: "file-fetch", from: "file", reads: true, script: `read(await (await fetch(at("/profile"))).text());` },
     { name: "file-websocket", from: "file", reads: true, script: `await new Promise((resolve) => {
@@ -416,7 +486,7 @@ const rebinding = [
     {
         name: "worker",
         reads: true,
-        script: `const code = 'fetch("' + at("/profile") + '").then(a => a.text()).then(t => postMessage(t))';
+        script: `const code = 'fetch("' + at("/profile") + '").then(a => a.text()).then(postMessage, () => postMessage(""))';
             read(await message(new Worker(URL.createObjectURL(new Blob([code], { type: "text/javascript" })))));`,
     },
 ].map((attack) => ({ ...attack, name: `rebind-${attack.name}`, from: "rebound", host: "rebind.example" }));

@@ -23,6 +23,8 @@ const OFF = [
 
 const FLAGS = [
     "--no-sandbox",
+    "--disable-site-isolation-trials",
+    "--renderer-process-limit=3",
     "--disable-gpu",
     "--disable-dev-shm-usage",
     "--disable-quic",

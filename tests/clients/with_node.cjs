@@ -49,9 +49,10 @@ async function expecting(path, body) {
 
 // One exchange over HTTP/2.
 async function over(session, method, path, body = Buffer.alloc(0)) {
-    const stream = session.request({ ":method": method, ":path": path, "content-type": "application/json" });
+    const head = { ":method": method, ":path": path, "content-type": "application/json" };
+    const stream = session.request(head, { endStream: body.length === 0 });
     const answered = once(stream, "response");
-    stream.end(body);
+    if (body.length > 0) stream.end(body);
     const [headers] = await answered;
     return { status: headers[":status"], type: headers["content-type"], body: Buffer.concat(await stream.toArray()) };
 }
