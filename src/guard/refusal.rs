@@ -124,7 +124,7 @@ impl Refusal {
                 "send exactly one Host with the address that the proxy listens on, such as localhost:8787"
             }
             Self::ForeignHost => {
-                "use the address that the proxy prints at its start, or add the name to guard.hosts"
+                "use the address that the proxy prints at its start, or add the name to guard.allowed_hosts"
             }
             Self::MethodRefused(_) => "this is a reverse proxy; do not configure it as a client's HTTP proxy",
             Self::TargetForm => "send the path alone, beginning with a slash",

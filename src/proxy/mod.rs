@@ -22,7 +22,7 @@ use crate::listener::{Handler, Peer};
 use crate::portal::Reading;
 use crate::response::{Body, Caller, ProxyError};
 use crate::route::{Bearer, Protection, Route};
-use crate::session::Lease;
+use crate::session::{Lease, SessionError};
 use crate::telemetry::{Count, Counters};
 use crate::upstream::Upstream;
 
@@ -105,6 +105,17 @@ impl Proxy {
                 Some(lease) => Ok(Some(lease)),
                 None => Ok(Some(Box::pin(self.house.session.lease()).await?)),
             },
+        }
+    }
+
+    /// A lease in place of a refused one. None where there was none, or where the session has heard too many
+    /// complaints: then the refusal is the endpoint's own answer.
+    async fn newer(&self, refused: Option<&Lease>) -> Result<Option<Arc<Lease>>, ProxyError> {
+        let Some(refused) = refused else { return Ok(None) };
+        match self.house.session.replace(refused).await {
+            Ok(newer) => Ok(Some(newer)),
+            Err(SessionError::RateLimited { .. }) => Ok(None),
+            Err(error) => Err(error.into()),
         }
     }
 

@@ -59,8 +59,8 @@ impl Proxy {
         match (reading.verdict(), lease, kept) {
             (Verdict::BearerRefused, Some(lease), kept) => {
                 // Also for a request that cannot be sent again: the next one shall find a good lease.
-                let newer = self.house.session.replace(&lease).await?;
-                let Some(mut outgoing) = kept else {
+                let newer = self.newer(Some(&lease)).await?;
+                let (Some(newer), Some(mut outgoing)) = (newer, kept) else {
                     return Ok(self.house.responder.collected(parts, body, caller));
                 };
                 self.counters.add(Count::ReplayedBearer);

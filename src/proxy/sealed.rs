@@ -38,11 +38,10 @@ impl Proxy {
         loop {
             let stale = match self.exchange(&outgoing, &open).await {
                 Ok(answer) => match answer.reading.verdict() {
-                    Verdict::BearerRefused if new_bearer && lease.is_some() => {
+                    Verdict::BearerRefused if new_bearer => {
                         new_bearer = false;
-                        let newer = match lease.as_deref() {
-                            Some(refused) => session.replace(refused).await?,
-                            None => session.lease().await?,
+                        let Some(newer) = self.newer(lease.as_deref()).await? else {
+                            return self.conclude(answer, &method, &path, &open, lease, caller).await;
                         };
                         self.counters.add(Count::ReplayedBearer);
                         outgoing.set_bearer(newer.bearer());
@@ -97,14 +96,7 @@ impl Proxy {
         if in_the_clear && !may_be_clear {
             return Err(ProxyError::SealedRouteAnsweredPlain);
         }
-        self.house.settings.adopted.notice(
-            &self.house.session,
-            method,
-            path,
-            &reading,
-            &body,
-            lease.as_deref(),
-        );
+        self.notice(method, path, &reading, &body, lease.as_deref()).await;
         Ok(if was_sealed {
             self.house.responder.opened(parts, body, caller)
         } else {

@@ -21,15 +21,14 @@ impl Proxy {
     ) -> Result<Response<Body>, ProxyError> {
         let client =
             parts.extensions.remove::<OnUpgrade>().ok_or(ProxyError::Internal("no upgrade to join"))?;
-        let mut lease = self.lease(route).await?;
+        let lease = self.lease(route).await?;
         let handshake = |lease: Option<&Lease>, parts: Parts| {
             Outgoing::upgrade(parts, lease.map(Lease::bearer), &self.house.injected)
         };
         let mut reply = self.upstream.send(handshake(lease.as_deref(), parts.clone())).await?;
         if reply.status() == StatusCode::UNAUTHORIZED
-            && let Some(refused) = lease.take()
+            && let Some(newer) = self.newer(lease.as_deref()).await?
         {
-            let newer = self.house.session.replace(&refused).await?;
             self.counters.add(Count::ReplayedBearer);
             reply = self.upstream.send(handshake(Some(&newer), parts)).await?;
         }

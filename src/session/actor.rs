@@ -15,7 +15,8 @@
 //! ```
 //!
 //! One flight at a time. What a flight ends in is said by its [`Landing`]; who may start the next one, and when,
-//! by the [`Phase`].
+//! by the [`Phase`]. What a landing changes is in `landing.rs`, the pair in use in `holding.rs`, persons in
+//! `orders.rs`.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -26,7 +27,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::backoff::{Backoff, Bucket};
 use super::budget::By;
-use super::flight::{Held, Landing, Login, Pending, Stop, Tools};
+use super::flight::{Landing, Login, Pending, Tools};
 use super::handle::{Order, Shared};
 use super::holding::Holding;
 use super::orders::Before;
@@ -48,9 +49,9 @@ pub(super) struct Owner<P> {
     pub(super) person: Option<Person>,
     pub(super) before: Option<Before>,
     pub(super) generation: Generation,
-    backoff: Backoff,
+    pub(super) backoff: Backoff,
+    pub(super) restored: bool,
     complaints: Bucket,
-    restored: bool,
 }
 
 /// What stands between an asker without a lease and the next flight.
@@ -72,21 +73,21 @@ pub(super) enum Phase {
     },
 }
 
-/// The person whose order the flight under way carries out.
+/// The person whose order the flight under way carries out, by what they are to be told.
 #[derive(Debug)]
 pub(super) enum Person {
-    WantsLease(oneshot::Sender<Result<Arc<Lease>, SessionError>>),
-    WantsChallenge(oneshot::Sender<Result<Challenge, SessionError>>),
-    WantsOut(oneshot::Sender<Result<(), SessionError>>),
+    Lease(oneshot::Sender<Result<Arc<Lease>, SessionError>>),
+    Challenge(oneshot::Sender<Result<Challenge, SessionError>>),
+    SignOut(oneshot::Sender<Result<(), SessionError>>),
 }
 
 impl Person {
     pub(super) fn tell(self, error: SessionError) {
         // A person who went away is no loss.
         match self {
-            Self::WantsLease(reply) => drop(reply.send(Err(error))),
-            Self::WantsChallenge(reply) => drop(reply.send(Err(error))),
-            Self::WantsOut(reply) => drop(reply.send(Err(error))),
+            Self::Lease(reply) => drop(reply.send(Err(error))),
+            Self::Challenge(reply) => drop(reply.send(Err(error))),
+            Self::SignOut(reply) => drop(reply.send(Err(error))),
         }
     }
 }
@@ -168,7 +169,7 @@ impl<P: Portal> Owner<P> {
     }
 
     /// Starts what those who wait are waiting for, or tells them why not.
-    fn serve(&mut self) {
+    pub(super) fn serve(&mut self) {
         if self.flight.is_some() || self.waiting.is_empty() {
             return;
         }
@@ -218,91 +219,6 @@ impl<P: Portal> Owner<P> {
 
     pub(super) fn take_off(&mut self, flight: impl Future<Output = Landing> + Send + 'static) {
         self.flight = Some(Box::pin(flight));
-    }
-
-    fn land(&mut self, landing: Landing) {
-        self.flight = None;
-        self.clear_suspicion();
-        match landing {
-            Landing::Restored(Ok(pair)) => {
-                self.restored = true;
-                self.take_up(pair);
-            }
-            Landing::Restored(Err(error)) => {
-                self.failed(Stop::Later(SessionError::Store(error), Duration::ZERO));
-            }
-            Landing::Granted(pair) => self.granted(*pair),
-            Landing::Asked(pending, in_vain) => self.asked(pending, in_vain),
-            Landing::Stopped(stop, fate) => {
-                self.suffer(fate);
-                self.failed(stop);
-            }
-            Landing::SignedOut(told) => {
-                if let Some(Person::WantsOut(reply)) = self.person.take() {
-                    let _ = reply.send(told);
-                }
-            }
-            Landing::Saved(saved) => self.mark_saved(saved),
-        }
-        self.serve();
-    }
-
-    fn granted(&mut self, pair: Held) {
-        self.backoff.reset();
-        (self.phase, self.before) = (Phase::Ready, None);
-        let lease = Arc::clone(&pair.lease);
-        tracing::info!(identity = %self.tools.settings.identity, generation = lease.generation.0, "signed in");
-        self.hold(pair);
-        // Even one that is over already: they waited for it, and asking again would not give a longer one.
-        self.waiting.answer(|ask| ask.accepts(lease.generation).then(|| Ok(Arc::clone(&lease))));
-        if let Some(Person::WantsLease(reply)) = self.person.take() {
-            let _ = reply.send(Ok(lease));
-        }
-    }
-
-    fn asked(&mut self, pending: Box<Pending>, in_vain: Option<SessionError>) {
-        let identity = &self.tools.settings.identity;
-        tracing::info!(%identity, factor = ?pending.challenge.method.kind, "a person has to enter a code");
-        let error = SessionError::CodeRequired { expires_in: pending.ends.left(self.clock()) };
-        match (self.person.take(), in_vain) {
-            (Some(person), Some(in_vain)) => person.tell(in_vain),
-            (Some(Person::WantsChallenge(reply)), None) => drop(reply.send(Ok(pending.challenge.clone()))),
-            (Some(person), None) => person.tell(error.clone()),
-            (None, _) => {}
-        }
-        self.backoff.reset();
-        (self.phase, self.before) = (Phase::AwaitingCode(pending), None);
-        self.waiting.fail(&error);
-    }
-
-    /// Tells all who wait, and holds the next flight back as long as `stop` says.
-    pub(super) fn failed(&mut self, stop: Stop) {
-        let (error, pause) = match stop {
-            Stop::ForNow(source) => {
-                let asked = source.kind.asked_pause().min(self.tools.settings.retry_after_most);
-                let pause = self.backoff.after_failure().max(asked);
-                (SessionError::for_now(source, pause), Some(pause))
-            }
-            Stop::Later(error, pause) => {
-                let pause = self.backoff.after_failure().max(pause);
-                (error.as_of(Some(pause)), Some(pause))
-            }
-            Stop::Person(error) => (error, None),
-        };
-        let identity = &self.tools.settings.identity;
-        let source = std::error::Error::source(&error).map(ToString::to_string);
-        tracing::warn!(%identity, %error, source, ?pause, "no new lease");
-        let retry_at = pause.map(|pause| self.clock().since_boot().saturating_add(pause));
-        self.phase = Phase::Failed { error: error.clone(), retry_at };
-        self.undo_vain_sign_in();
-        // What is held may be as good as before, for all but those who complained about it.
-        if let Some(lease) = self.living_lease() {
-            self.waiting.answer(|ask| ask.accepts(lease.generation).then(|| Ok(Arc::clone(&lease))));
-        }
-        self.waiting.fail(&error);
-        if let Some(person) = self.person.take() {
-            person.tell(error);
-        }
     }
 
     async fn wind_up(mut self) {

@@ -15,7 +15,7 @@ pub(super) enum Answered {
     /// It was the right one.
     Entered(Tokens, Origin),
     /// It was not, or did not arrive; this challenge waits now.
-    Still(Pending, PortalError),
+    Still(Box<Pending>, PortalError),
     /// The login ended.
     Over(Stop),
 }
@@ -79,7 +79,7 @@ impl<P: Portal> Tools<P> {
             (
                 Again::No(Stop::ForNow(_)),
                 PortalErrorKind::NotSent(_) | PortalErrorKind::Trouble | PortalErrorKind::RateLimited { .. },
-            ) => return Answered::Still(pending, error),
+            ) => return Answered::Still(Box::new(pending), error),
             (Again::No(stop), _) => return Answered::Over(stop),
             (Again::Code, _) => {
                 self.change(|attempts, now| attempts.code_refused(now)).await;
@@ -125,7 +125,7 @@ impl<P: Portal> Tools<P> {
                 let prefer = Some(challenge.method.kind);
                 let again = Login { prefer, by: By::Person, ..login.clone() };
                 match self.log_in(again).await {
-                    Ok(Entered::Asked(pending)) => (pending, Ok(())),
+                    Ok(Entered::Asked(pending)) => (*pending, Ok(())),
                     Ok(Entered::Tokens(..)) => {
                         let reason = "the login needs no code any more; sign in again";
                         (pending, Err(Stop::Person(SessionError::PersonRequired { reason })))

@@ -35,8 +35,8 @@ pub(super) struct Held {
     pub(super) lease: Arc<Lease>,
     pub(super) access: AccessToken,
     pub(super) refresh: Option<RefreshToken>,
-    /// Whether the refresh token may be spent already (ruling 1): it is used once more at most.
-    pub(super) doubtful: bool,
+    /// How often the refresh token was sent without an answer (ruling 1): it is sent twice at most.
+    pub(super) unanswered: u32,
     pub(super) account: Option<String>,
     /// Whether its login asked for no second factor, so that another would not either.
     pub(super) without_factor: bool,
@@ -61,10 +61,13 @@ impl Held {
             expires_at: self.lease.ends.wall,
             generation: self.lease.generation,
             without_factor: self.without_factor,
-            doubtful: self.doubtful,
+            unanswered: self.unanswered,
         }
     }
 }
+
+/// After this many times without an answer a refresh token is given up (ruling 1).
+pub(super) const MOST_UNANSWERED: u32 = 2;
 
 /// What a login is made with.
 #[derive(Debug, Clone)]
@@ -95,7 +98,7 @@ pub(super) struct Origin {
 #[derive(Debug)]
 pub(super) enum Entered {
     Tokens(Tokens, Origin),
-    Asked(Pending),
+    Asked(Box<Pending>),
 }
 
 /// Why a flight did not reach its end, and when the next may start.
@@ -114,7 +117,7 @@ pub(super) enum Stop {
 pub(super) enum Fate {
     /// It is as good as before.
     Kept,
-    /// Its refresh token may be spent.
+    /// Its refresh token was sent once without an answer.
     Doubtful,
     /// Its refresh token is spent or refused: it is never used again. The bearer may still live.
     Spent,
@@ -170,7 +173,7 @@ impl<P: Portal> Tools<P> {
             lease: Arc::new(lease),
             access: tokens.access,
             refresh: tokens.refresh,
-            doubtful: false,
+            unanswered: 0,
             account: origin.account,
             without_factor: origin.without_factor,
             issued,
@@ -216,8 +219,8 @@ impl<P: Portal> Tools<P> {
         Some(Held {
             lease: Arc::new(Lease { generation: saved.generation, bearer, ends }),
             access: saved.access,
-            refresh: saved.refresh,
-            doubtful: saved.doubtful,
+            refresh: saved.refresh.filter(|_| saved.unanswered < MOST_UNANSWERED),
+            unanswered: saved.unanswered,
             account: saved.account,
             without_factor: saved.without_factor,
             issued: ends.minus(life),

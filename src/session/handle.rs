@@ -232,6 +232,11 @@ impl SessionHandle {
         self.shared.tally.snapshot(&self.shared.jumps)
     }
 
+    /// How often a clock was set or the machine slept: when it grows, pooled connections may be dead.
+    pub fn clock_jumps(&self) -> u64 {
+        self.shared.jumps.count()
+    }
+
     /// Closes the channel at the portal and stops the owners; the login stays valid. A flight under way is given
     /// `close_timeout` to land, so that a new pair is not lost.
     pub async fn close(&self) {

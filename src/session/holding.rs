@@ -74,10 +74,9 @@ impl<P: Portal> Owner<P> {
         let Some(held) = &mut self.held else { return };
         match fate {
             Fate::Kept => {}
-            Fate::Doubtful => held.pair.doubtful = true,
+            Fate::Doubtful => held.pair.unanswered = 1,
             Fate::Spent => {
                 held.pair.refresh = None;
-                held.pair.doubtful = false;
                 held.refresh_at = None;
             }
         }

@@ -17,6 +17,7 @@ mod flight;
 mod handle;
 mod holding;
 mod keeper;
+mod landing;
 mod lease;
 mod login;
 mod orders;

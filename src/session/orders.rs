@@ -24,23 +24,23 @@ impl<P: Portal> Owner<P> {
         self.lapse();
         match order {
             Order::SignIn(credentials, reply) => {
-                self.person = Some(Person::WantsLease(reply));
+                self.person = Some(Person::Lease(reply));
                 self.sign_in(credentials);
             }
             Order::Answer(code, reply) => {
-                self.person = Some(Person::WantsLease(reply));
+                self.person = Some(Person::Lease(reply));
                 self.answer(code);
             }
             Order::SendCode(by, reply) => {
-                self.person = Some(Person::WantsChallenge(reply));
+                self.person = Some(Person::Challenge(reply));
                 self.send_code(by);
             }
             Order::Adopt(tokens, reply) => {
-                self.person = Some(Person::WantsLease(reply));
+                self.person = Some(Person::Lease(reply));
                 self.adopt(tokens);
             }
             Order::SignOut(reply) => {
-                self.person = Some(Person::WantsOut(reply));
+                self.person = Some(Person::SignOut(reply));
                 self.sign_out();
             }
         }
@@ -76,7 +76,7 @@ impl<P: Portal> Owner<P> {
                 Answered::Entered(tokens, origin) => tools.grant(tokens, origin, next).await,
                 Answered::Still(pending, error) => {
                     let pause = error.kind.asked_pause();
-                    Landing::Asked(Box::new(pending), Some(SessionError::for_now(error, pause)))
+                    Landing::Asked(pending, Some(SessionError::for_now(error, pause)))
                 }
                 Answered::Over(stop) => Landing::Stopped(stop, Fate::Kept),
             }

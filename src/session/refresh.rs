@@ -4,7 +4,7 @@
 //! written down first; and when no answer came, it is used once more at most, and only where a fresh login
 //! would need a person.
 
-use super::flight::{Entered, Fate, Held, Landing, Login, Origin, Stop, Tools};
+use super::flight::{Entered, Fate, Held, Landing, Login, MOST_UNANSWERED, Origin, Stop, Tools};
 use super::tally::count;
 use super::totp::Seed;
 use super::{Generation, MfaChoice, OwnCall, Portal, PortalError, PortalErrorKind, SessionError, Tokens};
@@ -28,7 +28,7 @@ impl<P: Portal> Tools<P> {
             return self.enter(login, Fate::Kept, next).await;
         };
         loop {
-            if held.doubtful && self.needs_nobody(&held, login.as_ref()).await {
+            if held.unanswered > 0 && self.needs_nobody(&held, login.as_ref()).await {
                 match self.enter(login.clone(), Fate::Doubtful, next).await {
                     // A fresh login would need a person after all: the token is the last resort.
                     Landing::Stopped(Stop::Person(_), _) => {}
@@ -45,17 +45,15 @@ impl<P: Portal> Tools<P> {
                 Err(refusal) => {
                     count(&self.tally.refreshes_failed);
                     match refusal {
-                        Refusal::NotTaken(stop) if held.doubtful => {
-                            return Landing::Stopped(stop, Fate::Doubtful);
-                        }
                         Refusal::NotTaken(stop) => {
                             let _ = self.stored(self.store.keep().await);
-                            return Landing::Stopped(stop, Fate::Kept);
+                            let fate = if held.unanswered > 0 { Fate::Doubtful } else { Fate::Kept };
+                            return Landing::Stopped(stop, fate);
                         }
-                        Refusal::Unknown(error) if !held.doubtful => {
+                        Refusal::Unknown(error) if held.unanswered + 1 < MOST_UNANSWERED => {
                             let identity = &self.settings.identity;
                             tracing::warn!(%identity, %error, "the refresh token may be spent");
-                            held.doubtful = true;
+                            held.unanswered += 1;
                         }
                         Refusal::Unknown(_) | Refusal::Over => return self.over(held, login, next).await,
                     }
@@ -67,7 +65,7 @@ impl<P: Portal> Tools<P> {
     /// The token is refused, or was sent twice without an answer: it is never sent again.
     async fn over(&self, held: Held, login: Option<Login>, next: Generation) -> Landing {
         let alone = self.needs_nobody(&held, login.as_ref()).await;
-        self.save(Some(Held { refresh: None, doubtful: false, ..held }.to_saved())).await;
+        self.save(Some(Held { refresh: None, unanswered: 0, ..held }.to_saved())).await;
         if alone {
             return self.enter(login, Fate::Spent, next).await;
         }
@@ -83,7 +81,7 @@ impl<P: Portal> Tools<P> {
         };
         match self.log_in(login).await {
             Ok(Entered::Tokens(tokens, origin)) => self.grant(tokens, origin, next).await,
-            Ok(Entered::Asked(pending)) => Landing::Asked(Box::new(pending), None),
+            Ok(Entered::Asked(pending)) => Landing::Asked(pending, None),
             Err(stop) => {
                 count(&self.tally.logins_failed);
                 Landing::Stopped(stop, fate)

@@ -34,7 +34,7 @@ impl<P: Portal> Tools<P> {
                         self.settle(attempt, Verdict::Free).await;
                     }
                     match asked {
-                        Ok(pending) => return Ok(Entered::Asked(pending)),
+                        Ok(pending) => return Ok(Entered::Asked(Box::new(pending))),
                         Err(again) => again,
                     }
                 }

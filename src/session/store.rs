@@ -15,17 +15,17 @@ pub type Stored<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Se
 /// What remembers one identity's login. One session asks at a time; a store that several processes share takes
 /// its lock in [`Store::begin_refresh`] and releases it in [`Store::commit`] or [`Store::keep`].
 pub trait Store: fmt::Debug + Send + Sync + 'static {
-    /// The pair as it was last committed. An open intent comes back as [`SavedSession::doubtful`].
+    /// The pair as it was last committed. Open intents come back as [`SavedSession::unanswered`].
     fn load(&self) -> Stored<'_, Option<SavedSession>>;
 
-    /// Writes the intent to spend the refresh token of `generation`. Durable before it answers: after a crash
-    /// the next start has to know that the token may be spent.
+    /// Writes the intent to send the refresh token of `generation`: one more [`SavedSession::unanswered`].
+    /// Durable before it answers: after a crash the next start has to know that the token may be spent.
     fn begin_refresh(&self, generation: Generation) -> Stored<'_, ()>;
 
-    /// Replaces the pair, or forgets it, and closes the intent. Durable before it answers.
+    /// Replaces the pair, or forgets it, and with it all intents. Durable before it answers.
     fn commit(&self, session: Option<SavedSession>) -> Stored<'_, ()>;
 
-    /// Closes the intent without a new pair: the portal did not take the token.
+    /// Takes the last intent back: the portal did not take the token.
     fn keep(&self) -> Stored<'_, ()>;
 
     /// The attempts as last recorded.
@@ -52,8 +52,9 @@ pub struct SavedSession {
     pub generation: Generation,
     /// Whether this login was completed without a second factor.
     pub without_factor: bool,
-    /// Whether the refresh token may have been spent (ruling 1): an intent was opened and never closed.
-    pub doubtful: bool,
+    /// How often the refresh token was sent without an answer (ruling 1): not at all, and it is good; once,
+    /// and it may be spent; twice, and it is never sent again.
+    pub unanswered: u32,
 }
 
 /// The store cannot be read or written.
@@ -94,7 +95,7 @@ impl Store for MemoryStore {
     fn begin_refresh(&self, generation: Generation) -> Stored<'_, ()> {
         self.with(|memory| {
             if let Some(session) = memory.session.as_mut().filter(|saved| saved.generation == generation) {
-                session.doubtful = true;
+                session.unanswered += 1;
             }
         })
     }
@@ -106,7 +107,7 @@ impl Store for MemoryStore {
     fn keep(&self) -> Stored<'_, ()> {
         self.with(|memory| {
             if let Some(session) = &mut memory.session {
-                session.doubtful = false;
+                session.unanswered = session.unanswered.saturating_sub(1);
             }
         })
     }

@@ -191,7 +191,9 @@ impl TlsFault {
             Self::OtherCertificate => "ask the portal's operator",
             Self::NotTls => "check scheme and port in upstream.url; the port may speak plain http",
             Self::NoCommonProtocol => "the portal has to offer TLS 1.2 or 1.3",
-            Self::ClientCertificate => "give the certificate that the portal expects as upstream.client_cert",
+            Self::ClientCertificate => {
+                "give the certificate that the portal expects as upstream.client_cert_file"
+            }
             Self::Alert | Self::Ended => "check host and port in upstream.url, and what stands in between",
         }
     }

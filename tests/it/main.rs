@@ -3,3 +3,4 @@
 
 mod architecture;
 mod crypto_python;
+mod hints;

@@ -272,7 +272,7 @@ async fn a_shutdown_lets_a_refresh_land_and_closes_the_channel() {
     soon(closing).await.unwrap();
     assert!(soon(waiting).await.unwrap().is_ok());
     let saved = world.store.load().await.unwrap().unwrap();
-    assert_eq!((saved.generation, saved.doubtful), (Generation(2), false));
+    assert_eq!((saved.generation, saved.unanswered), (Generation(2), 0));
     assert_eq!(world.portal.calls(Op::Close), 1);
     assert!(matches!(world.lease().await, Err(SessionError::Closed)));
     assert!(matches!(soon(world.session.channel()).await, Err(SessionError::Closed)));
@@ -296,7 +296,7 @@ async fn a_shutdown_waits_for_a_silent_portal_no_longer_than_it_may() {
     world.pass(2).await;
     soon(closing).await.unwrap();
     assert!(matches!(soon(waiting).await.unwrap(), Err(SessionError::Closed)));
-    assert!(world.store.load().await.unwrap().unwrap().doubtful, "the next process knows");
+    assert_eq!(world.store.load().await.unwrap().unwrap().unanswered, 1, "the next process knows");
 }
 
 #[tokio::test]

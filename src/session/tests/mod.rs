@@ -95,7 +95,7 @@ fn code(text: &str) -> OneTimeCode {
 
 /// Fails instead of hanging.
 async fn soon<T>(future: impl Future<Output = T>) -> T {
-    tokio::time::timeout(Duration::from_secs(20), future).await.expect("it should have come by now")
+    tokio::time::timeout(Duration::from_secs(5), future).await.expect("it should have come by now")
 }
 
 /// Until everybody has done what there is to do: on one thread, enough turns for every task.

@@ -98,11 +98,11 @@ async fn a_doubtful_token_that_the_portal_did_not_take_is_still_there_for_its_on
     world.portal.next(Op::Refresh, unknown());
     world.portal.next(Op::Refresh, not_sent());
     assert!(matches!(soon(world.session.replace(&lease)).await, Err(SessionError::Portal { .. })));
-    assert!(world.store.load().await.unwrap().unwrap().doubtful, "the intent stays open");
+    assert_eq!(world.store.load().await.unwrap().unwrap().unanswered, 1, "the first intent stays open");
     world.pass(5).await;
     assert!(soon(world.session.replace(&lease)).await.is_ok());
     assert_eq!(world.portal.calls(Op::Refresh), 3);
-    assert!(!world.store.load().await.unwrap().unwrap().doubtful);
+    assert_eq!(world.store.load().await.unwrap().unwrap().unanswered, 0);
 }
 
 #[tokio::test]
@@ -221,6 +221,30 @@ async fn the_next_process_does_not_trust_a_token_that_was_on_its_way() {
 }
 
 #[tokio::test]
+async fn a_restart_loop_does_not_send_a_doubtful_token_again_and_again() {
+    let mut world = World::with(|settings, _| settings.credentials = Some(by_mail()));
+    soon(world.session.sign_in(None)).await.unwrap_err();
+    let lease = soon(world.session.answer(code("123456"))).await.unwrap();
+    world.portal.hold(Op::Refresh);
+    let mut session = world.session.clone();
+    for _ in 0..5 {
+        let lease = Arc::clone(&lease);
+        tokio::spawn(async move { session.replace(&lease).await });
+        quiet().await;
+        let closing = tokio::spawn({
+            let session = world.session.clone();
+            async move { session.close().await }
+        });
+        quiet().await;
+        world.pass(2).await;
+        soon(closing).await.unwrap();
+        world = world.restarted(Settings { credentials: Some(by_mail()), ..Settings::default() }).await;
+        session = world.session.clone();
+    }
+    assert_eq!(world.portal.calls(Op::Refresh), 2);
+}
+
+#[tokio::test]
 async fn the_tokens_of_another_account_are_not_used_for_the_configured_one() {
     let world = World::new();
     world.lease().await.unwrap();
@@ -246,6 +270,26 @@ async fn a_client_that_logs_out_kills_the_lease_for_everybody_at_once() {
     assert_eq!((world.portal.calls(Op::Refresh), world.portal.calls(Op::Initiate)), (0, 2));
     world.session.ended(&lease);
     assert!(world.session.current().is_some(), "a late notice about the old one changes nothing");
+}
+
+#[tokio::test]
+async fn a_lease_that_ended_during_a_refresh_that_failed_is_not_handed_out_again() {
+    let world = World::new();
+    let lease = world.lease().await.unwrap();
+    world.portal.hold(Op::Refresh);
+    world.portal.next(Op::Refresh, PortalErrorKind::Trouble);
+    world.pass(700).await;
+    world.called(Op::Refresh, 1).await;
+    world.session.ended(&lease);
+    let asker = tokio::spawn({
+        let session = world.session.clone();
+        async move { session.lease().await }
+    });
+    quiet().await;
+    world.portal.release(Op::Refresh);
+    let answer = soon(asker).await.unwrap();
+    assert!(!answer.is_ok_and(|given| given.generation() == lease.generation()));
+    assert!(world.session.current().is_none());
 }
 
 #[tokio::test]
@@ -347,13 +391,13 @@ async fn a_pair_that_cannot_be_saved_is_used_and_saved_later() {
     portal.release(Op::Refresh);
     assert_eq!(soon(replacing).await.unwrap().unwrap().generation(), Generation(2));
     assert!(session.counters().unsaved);
-    assert!(store.inner.load().await.unwrap().unwrap().doubtful, "a crash now would be noticed");
+    assert_eq!(store.inner.load().await.unwrap().unwrap().unanswered, 1, "a crash now would be noticed");
     store.set(false);
     clock.advance(Duration::from_secs(15));
     quiet().await;
     assert!(!session.counters().unsaved);
     let saved = store.inner.load().await.unwrap().unwrap();
-    assert_eq!((saved.generation, saved.doubtful), (Generation(2), false));
+    assert_eq!((saved.generation, saved.unanswered), (Generation(2), 0));
 }
 
 #[tokio::test]

@@ -1,0 +1,95 @@
+//! What a flight's end changes: the pair, the phase, and what those who waited are told.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::actor::{Owner, Person, Phase};
+use super::flight::{Held, Landing, Pending, Stop};
+use super::{Portal, SessionError};
+
+impl<P: Portal> Owner<P> {
+    pub(super) fn land(&mut self, landing: Landing) {
+        self.flight = None;
+        self.clear_suspicion();
+        match landing {
+            Landing::Restored(Ok(pair)) => {
+                self.restored = true;
+                self.take_up(pair);
+            }
+            Landing::Restored(Err(error)) => {
+                self.failed(Stop::Later(SessionError::Store(error), Duration::ZERO));
+            }
+            Landing::Granted(pair) => self.granted(*pair),
+            Landing::Asked(pending, in_vain) => self.asked(pending, in_vain),
+            Landing::Stopped(stop, fate) => {
+                self.suffer(fate);
+                self.failed(stop);
+            }
+            Landing::SignedOut(told) => {
+                if let Some(Person::SignOut(reply)) = self.person.take() {
+                    let _ = reply.send(told);
+                }
+            }
+            Landing::Saved(saved) => self.mark_saved(saved),
+        }
+        self.serve();
+    }
+
+    fn granted(&mut self, pair: Held) {
+        self.backoff.reset();
+        (self.phase, self.before) = (Phase::Ready, None);
+        let lease = Arc::clone(&pair.lease);
+        tracing::info!(identity = %self.tools.settings.identity, generation = lease.generation.0, "signed in");
+        self.hold(pair);
+        // Even one that is over already: they waited for it, and asking again would not give a longer one.
+        self.waiting.answer(|ask| ask.accepts(lease.generation).then(|| Ok(Arc::clone(&lease))));
+        if let Some(Person::Lease(reply)) = self.person.take() {
+            let _ = reply.send(Ok(lease));
+        }
+    }
+
+    fn asked(&mut self, pending: Box<Pending>, in_vain: Option<SessionError>) {
+        let identity = &self.tools.settings.identity;
+        tracing::info!(%identity, factor = ?pending.challenge.method.kind, "a person has to enter a code");
+        let error = SessionError::CodeRequired { expires_in: pending.ends.left(self.clock()) };
+        match (self.person.take(), in_vain) {
+            (Some(person), Some(in_vain)) => person.tell(in_vain),
+            (Some(Person::Challenge(reply)), None) => drop(reply.send(Ok(pending.challenge.clone()))),
+            (Some(person), None) => person.tell(error.clone()),
+            (None, _) => {}
+        }
+        self.backoff.reset();
+        (self.phase, self.before) = (Phase::AwaitingCode(pending), None);
+        self.waiting.fail(&error);
+    }
+
+    /// Tells all who wait, and holds the next flight back as long as `stop` says.
+    fn failed(&mut self, stop: Stop) {
+        let (error, pause) = match stop {
+            Stop::ForNow(source) => {
+                let asked = source.kind.asked_pause().min(self.tools.settings.retry_after_most);
+                let pause = self.backoff.after_failure().max(asked);
+                (SessionError::for_now(source, pause), Some(pause))
+            }
+            Stop::Later(error, pause) => {
+                let pause = self.backoff.after_failure().max(pause);
+                (error.as_of(Some(pause)), Some(pause))
+            }
+            Stop::Person(error) => (error, None),
+        };
+        let identity = &self.tools.settings.identity;
+        let source = std::error::Error::source(&error).map(ToString::to_string);
+        tracing::warn!(%identity, %error, source, ?pause, "no new lease");
+        let retry_at = pause.map(|pause| self.clock().since_boot().saturating_add(pause));
+        self.phase = Phase::Failed { error: error.clone(), retry_at };
+        self.undo_vain_sign_in();
+        // What is held may be as good as before, for all but those who complained about it.
+        if let Some(lease) = self.living_lease() {
+            self.waiting.answer(|ask| ask.accepts(lease.generation).then(|| Ok(Arc::clone(&lease))));
+        }
+        self.waiting.fail(&error);
+        if let Some(person) = self.person.take() {
+            person.tell(error);
+        }
+    }
+}
