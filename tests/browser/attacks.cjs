@@ -10,7 +10,7 @@
 //
 // `script` runs in the page (see attacker.cjs for what it has). Against a proxy without a guard a request must arrive,
 // and with `reads` the page must read something, unless `browser` says why today's Chromium prevents it. `leaves`
-// means that the page goes away. Against the proxy nothing may arrive and nothing be read.
+// means that the page goes away, `litters` that it leaves windows or workers behind. Against the proxy nothing may arrive and nothing be read.
 "use strict";
 
 const evil = [

@@ -23,8 +23,7 @@ const OFF = [
 
 const FLAGS = [
     "--no-sandbox",
-    "--disable-site-isolation-trials",
-    "--renderer-process-limit=3",
+    "--window-size=320,240",
     "--disable-gpu",
     "--disable-dev-shm-usage",
     "--disable-quic",
@@ -47,6 +46,7 @@ async function start({ resolve = [], flags = [] } = {}) {
         executablePath: execFileSync("sh", ["-c", "command -v chromium"]).toString().trim(),
         headless: true,
         pipe: true,
+        defaultViewport: null,
         userDataDir: profile,
         args: [...FLAGS, ...(resolve.length > 0 ? [`--host-resolver-rules=${resolve.join(", ")}`] : []), ...flags],
     });

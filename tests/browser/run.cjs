@@ -38,8 +38,8 @@ async function until(deadline, holds) {
     return false;
 }
 
-// A tab that goes from attack to attack: a new one for each would cost more than the attacks do. What an attack can
-// leave behind (other windows, workers, a page of the target) goes with the tab and its context.
+// A tab that goes from attack to attack: a new one for each would cost more than the attacks do. What an attack leaves
+// behind, such as other windows or workers, goes with the tab and its context.
 class Tab {
     constructor(browser) {
         this.browser = browser;
@@ -83,7 +83,7 @@ async function visit(tab, house, attack, port, arrived) {
         return attack.leaves ? [] : await page.evaluate("loot");
     } finally {
         page.removeAllListeners("request");
-        if (attack.leaves || attack.litters || attack.from === "typed") await tab.close();
+        if (attack.litters) await tab.close();
     }
 }
 
