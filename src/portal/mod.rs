@@ -10,7 +10,7 @@ mod dialect;
 mod reading;
 mod refusal;
 mod verdict;
-mod wire;
+pub(crate) mod wire;
 
 pub use adopted::Adopted;
 pub use client::{Client, Settings};

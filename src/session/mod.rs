@@ -47,4 +47,5 @@ pub use settings::Settings;
 pub use status::Status;
 pub use store::{MemoryStore, SavedSession, Store, StoreError, Stored};
 pub use tally::Counters;
+pub(crate) use totp::Seed;
 pub use totp::Step;

@@ -39,6 +39,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "telemetry",
         ],
     ),
+    ("detect", &["channel", "session", "upstream", "portal", "secret", "clock"]),
     ("admin", &["listener", "guard", "session", "identity", "secret", "telemetry", "clock"]),
     (
         "config",

@@ -4,3 +4,4 @@
 mod architecture;
 mod crypto_python;
 mod hints;
+mod detect;
