@@ -22,13 +22,13 @@ const library = (name, target) => `
         box.innerHTML = html;
         const [it] = box.children;
         for (const event of ["load", "error", "loadeddata"]) it.addEventListener(event, () => resolve(it));
-        setTimeout(() => resolve(it), 5000);
+        setTimeout(() => resolve(it), 20_000);
         document.body.append(it);
     });
     const message = (from) => new Promise((resolve, reject) => {
         from.addEventListener("message", (event) => resolve(event.data));
         from.addEventListener("error", () => reject(new Error("it broke")));
-        setTimeout(() => reject(new Error("silence")), 5000);
+        setTimeout(() => reject(new Error("silence")), 20_000);
     });
     const framed = (attributes, how, inner) => {
         const tell = 'const tell = (what) => parent.postMessage(String(what), "*"), silent = () => tell("");';
@@ -43,7 +43,7 @@ const library = (name, target) => `
         return message(window);
     };
     const gone = async (other) => {
-        for (let n = 0; n < 100; n += 1) {
+        for (let n = 0; n < 400; n += 1) {
             try { void other.document.body.innerText; } catch { return; }
             await wait(50);
         }

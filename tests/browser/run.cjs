@@ -20,8 +20,9 @@ const chromium = require("./chromium.cjs");
 const controls = require("./controls.cjs");
 
 const AT_ONCE = 6;
-const PAGE_DEADLINE = 8000;
-const ARRIVAL_DEADLINE = 8000;
+// Generous: only a machine with much else to do comes near them.
+const PAGE_DEADLINE = 25_000;
+const ARRIVAL_DEADLINE = 25_000;
 // For those that the browser is known to prevent.
 const NO_ARRIVAL_DEADLINE = 1000;
 const GRACE = 200;
