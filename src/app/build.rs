@@ -1,6 +1,6 @@
 //! From the configuration to the rooms.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroUsize;
 
 use http::{HeaderName, HeaderValue};
@@ -17,7 +17,7 @@ use crate::response::Responder;
 use crate::route::RouteTable;
 use crate::secret::{AccessCode, ClientHash, Expose, LocalKey};
 use crate::session::{Credentials, SessionHandle};
-use crate::upstream::{Injected, Upstream};
+use crate::upstream::{self, Base, Injected, Upstream};
 
 const ACCESS_CODE: HeaderName = HeaderName::from_static("x-portal-access-code");
 const CLIENT_HASH: HeaderName = HeaderName::from_static("x-client-hash");
@@ -77,7 +77,7 @@ impl Secrets {
 }
 
 /// Opens every socket, for every worker.
-pub(super) fn bind(config: &Config) -> Result<Vec<Bound>, StartError> {
+pub(super) fn bind(config: &Config) -> Result<Vec<Bound>, listener::BindError> {
     let workers = match config.listen.workers {
         Auto::Given(workers) => workers,
         Auto::Auto => std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
@@ -93,9 +93,9 @@ pub(super) fn bind(config: &Config) -> Result<Vec<Bound>, StartError> {
         {
             endpoints.retain(|endpoint| !matches!(endpoint, Endpoint::Tcp(SocketAddr::V6(_))));
             tracing::info!("this machine has no [::1]; listening on 127.0.0.1 alone");
-            Ok(listener::bind(&endpoints, workers)?)
+            listener::bind(&endpoints, workers)
         }
-        bound => Ok(bound?),
+        bound => bound,
     }
 }
 
@@ -107,12 +107,27 @@ pub(crate) fn portal(
     config: &Config,
     dialect: &Dialect,
     injected: &Injected,
+    own_addresses: &[SocketAddr],
 ) -> Result<(Upstream, Client), StartError> {
-    let upstream = Upstream::new(&config.upstream.settings(dialect)).map_err(StartError::Upstream)?;
+    let doors =
+        upstream::Settings { own_addresses: own_addresses.to_vec(), ..config.upstream.settings(dialect) };
+    let upstream = Upstream::new(&doors).map_err(StartError::Upstream)?;
+    if own_addresses.iter().any(|own| is_at(upstream.base(), own)) {
+        return Err(StartError::OwnListener(upstream.base().authority().to_owned()));
+    }
     let pin = config.portal.key_pin.as_ref().map(|pin| Fingerprint::from(pin.digest()));
     let client = Client::new(upstream.for_another_worker(), dialect.clone(), injected.clone(), pin)
         .with_settings(settings::client(config));
     Ok((upstream, client))
+}
+
+/// Whether the URL itself says that the portal is at this address; names are looked up when they are needed.
+fn is_at(base: &Base, own: &SocketAddr) -> bool {
+    let same_host = match base.host().parse::<IpAddr>() {
+        Ok(ip) => ip == own.ip() || (own.ip().is_unspecified() && ip.is_loopback()),
+        Err(_) => base.host() == "localhost" && (own.ip().is_loopback() || own.ip().is_unspecified()),
+    };
+    base.port() == own.port() && same_host
 }
 
 /// Every room but the listener, and the way to the portal for one worker after another.
@@ -124,7 +139,7 @@ pub(super) fn house(
 ) -> Result<(House, Upstream), StartError> {
     let dialect = config.dialect();
     let injected = secrets.injected()?;
-    let (upstream, client) = portal(config, &dialect, &injected)?;
+    let (upstream, client) = portal(config, &dialect, &injected, addresses)?;
     let wall = clock.clone();
     let client = client.with_wall(move || wall.wall());
     let guard = Guard::new(&settings::guard(config, addresses, secrets.local_key.clone()))?;

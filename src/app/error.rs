@@ -26,6 +26,9 @@ pub enum StartError {
     /// The way to the portal cannot be prepared: a CA file, a certificate, a URL.
     #[error("{0}")]
     Upstream(String),
+    /// The portal's address is one that the proxy listens on.
+    #[error("upstream.url leads to {0}, where the proxy itself listens")]
+    OwnListener(String),
     /// Nothing listens.
     #[error(transparent)]
     Bind(#[from] BindError),
@@ -53,6 +56,7 @@ impl StartError {
             Self::Bind(BindError::InUse(at)) => Some(format!(
                 "another program listens on {at}: stop it, or choose another address with --listen"
             )),
+            Self::OwnListener(_) => Some("set upstream.url to the portal's own address".into()),
             Self::NotAHeader { .. } => Some("write it again, in visible ASCII characters".into()),
             Self::Bind(_) | Self::Upstream(_) | Self::Guard(_) | Self::Route(_) | Self::Runtime(_) => None,
         }

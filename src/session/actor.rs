@@ -160,7 +160,7 @@ impl<P: Portal> Owner<P> {
         }
         if ask.refused.is_some() && !self.suspects() {
             if let Err(retry_after) = self.complaints.take(self.clock().since_boot()) {
-                return ask.answer(Err(SessionError::RateLimited { retry_after }));
+                return ask.answer(Err(SessionError::TooManyComplaints { retry_after }));
             }
             self.suspect();
         }

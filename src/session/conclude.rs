@@ -124,6 +124,18 @@ pub(super) fn verdict_on(kind: &PortalErrorKind) -> Verdict {
     }
 }
 
+/// Whether the login stays counted after its complete: one that ended in nobody knows what does, so that logins
+/// whose answers are always lost come to an end (ruling 1).
+pub(super) fn verdict_on_complete<T>(completed: &Result<T, PortalError>) -> Verdict {
+    match completed {
+        Err(PortalError {
+            kind: PortalErrorKind::OutcomeUnknown(_) | PortalErrorKind::NotUnderstood(_),
+            ..
+        }) => Verdict::Counted,
+        Ok(_) | Err(_) => Verdict::Free,
+    }
+}
+
 /// A call that could not be made because there is no channel for it.
 pub(super) fn not_sent(call: &'static str, error: SessionError) -> PortalError {
     let kind = match error {

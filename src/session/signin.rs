@@ -1,7 +1,7 @@
 //! One login: initiate, choose a factor, complete (PROTOCOL section 6), inside its budgets.
 
 use super::budget::{Attempt, By, Latched, Verdict};
-use super::conclude::{Again, not_sent, verdict_on};
+use super::conclude::{Again, not_sent, verdict_on, verdict_on_complete};
 use super::factor::{Next, choose};
 use super::flight::{Entered, Login, Stop, Tools};
 use super::totp::{Seed, Step};
@@ -39,17 +39,25 @@ impl<P: Portal> Tools<P> {
                     }
                 }
                 Next::Complete => {
-                    self.settle(attempt, Verdict::Free).await;
-                    match self.complete(&initiated.login, None).await {
+                    let completed = self.complete(&initiated.login, None).await;
+                    self.settle(attempt, verdict_on_complete(&completed)).await;
+                    match completed {
                         Ok(tokens) => return Ok(self.entered(tokens, &login, true).await),
                         Err(error) => self.after_complete(error, &login).await,
                     }
                 }
                 Next::Otp(method) => {
-                    self.settle(attempt, Verdict::Free).await;
                     by_seed = true;
-                    let code = self.code(seed.as_ref()).await?;
-                    match self.complete(&initiated.login, Some((&method, &code))).await {
+                    let code = match self.code(seed.as_ref()).await {
+                        Ok(code) => code,
+                        Err(stop) => {
+                            self.settle(attempt, Verdict::Free).await;
+                            return Err(stop);
+                        }
+                    };
+                    let completed = self.complete(&initiated.login, Some((&method, &code))).await;
+                    self.settle(attempt, verdict_on_complete(&completed)).await;
+                    match completed {
                         Ok(tokens) => return Ok(self.entered(tokens, &login, false).await),
                         Err(error) => self.after_complete(error, &login).await,
                     }

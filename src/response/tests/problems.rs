@@ -40,6 +40,7 @@ async fn upstream_errors() -> Vec<UpstreamError> {
     let limit = Duration::from_secs(30);
     vec![
         UpstreamError::Dns { host: "portal.example".into(), source: io(std::io::ErrorKind::NotFound) },
+        UpstreamError::Loop { authority: authority() },
         connect(std::io::ErrorKind::ConnectionRefused),
         connect(std::io::ErrorKind::HostUnreachable),
         connect(std::io::ErrorKind::TimedOut),
@@ -94,6 +95,7 @@ fn session_errors() -> Vec<SessionError> {
         SessionError::FingerprintMismatch,
         SessionError::RiskChallenge,
         SessionError::RateLimited { retry_after },
+        SessionError::TooManyComplaints { retry_after },
         SessionError::Portal { source: Arc::new(portal), retry_after },
         SessionError::Portal { source: Arc::new(strange), retry_after },
         SessionError::NoChannel,
@@ -182,6 +184,7 @@ const PROXY_ERRORS: &[&str] = &[
     "connection_limit_reached",
     "tls_protocol_error",
     "tls_certificate_error",
+    "proxy_loop_detected",
     "http_request_error",
     "http_request_denied",
     "http_response_incomplete",
@@ -284,6 +287,7 @@ fn types_and_statuses_stay_what_they_are() {
         "502 outcome-unknown",
         "502 portal-name-not-found",
         "502 portal-unreachable",
+        "502 portal-is-the-proxy",
         "504 portal-connect-timeout",
         "502 portal-certificate",
         "502 portal-tls",

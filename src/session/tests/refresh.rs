@@ -146,7 +146,7 @@ async fn a_storm_of_complaints_is_followed_as_often_as_it_may_and_no_more() {
     for _ in 0..5 {
         lease = soon(world.session.replace(&lease)).await.unwrap();
     }
-    assert!(matches!(soon(world.session.replace(&lease)).await, Err(SessionError::RateLimited { .. })));
+    assert!(matches!(soon(world.session.replace(&lease)).await, Err(SessionError::TooManyComplaints { .. })));
     assert_eq!(world.portal.calls(Op::Refresh), 5);
     assert!(world.session.current().is_some(), "which may well be good for all other calls");
     world.pass(1).await;
