@@ -34,7 +34,8 @@ pub enum Refusal {
     /// More than one `Origin`.
     #[error("the request has more than one Origin")]
     RepeatedOrigin,
-    /// `Sec-Fetch-Site` says that another site, or another port of this one, made the browser send it.
+    /// `Sec-Fetch-Site` says that another site, or another port of this one, made the browser send it; or
+    /// `Sec-Purpose`, that nobody has asked for it yet.
     #[error("a page of another site made the browser send the request")]
     CrossSite,
     /// A local key is set and the request shows none.
