@@ -221,8 +221,9 @@ impl Attempts {
             self.tried = Some(CredentialsTag::new(credentials));
             self.automatic.clear();
         }
-        self.count(by).push(now);
-        Ok(Attempt { by, at: now })
+        let at = whole_millis(now);
+        self.count(by).push(at);
+        Ok(Attempt { by, at })
     }
 
     /// Takes the attempt back if it cost nothing.
@@ -295,6 +296,12 @@ impl Attempts {
     }
 }
 
+/// The time as every store keeps it, so that an attempt is found again to be taken back.
+fn whole_millis(time: SystemTime) -> SystemTime {
+    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    SystemTime::UNIX_EPOCH + Duration::new(since.as_secs(), since.subsec_millis() * 1_000_000)
+}
+
 /// Whether `at` is less than one window away. A clock that was set back leaves attempts in the future, which
 /// count; one that was years fast must not count for years.
 fn within(at: SystemTime, now: SystemTime, window: Duration) -> bool {
@@ -321,6 +328,20 @@ mod tests {
 
     fn now() -> SystemTime {
         SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000)
+    }
+
+    #[test]
+    fn an_attempt_that_cost_nothing_is_taken_back_from_a_store_that_keeps_milliseconds() {
+        let (me, settings) = (credentials("right"), Settings::default());
+        let mut attempts = Attempts::default();
+        let attempt =
+            attempts.begin(By::Itself, &me, now() + Duration::from_nanos(123_456_789), &settings).unwrap();
+        for at in &mut attempts.automatic {
+            *at = whole_millis(*at);
+        }
+        attempts.settle(attempt, Verdict::Free);
+        assert_eq!(attempts.automatic, []);
+        assert!(attempts.begin(By::Itself, &me, now(), &settings).is_ok());
     }
 
     #[test]

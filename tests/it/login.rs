@@ -147,7 +147,7 @@ async fn ruling_1_a_complete_whose_answer_is_lost_begins_again_at_initiate() {
 
 #[tokio::test]
 async fn ruling_1_logins_of_unknown_outcome_have_a_budget() {
-    let world = World::start(simple().set("login.automatic_attempts", "2")).await;
+    let world = World::start(simple().set("login.proven_attempts", "2")).await;
     world.sim.plan(Some("login/complete"), 0, 100, Fault::ResetConnection { processed: true });
     let mut last = world.profile().await;
     let deadline = tokio::time::Instant::now() + crate::world::PATIENCE;
