@@ -2,21 +2,24 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 
 use http::{HeaderName, HeaderValue};
 
 use super::{StartError, settings};
 use crate::channel::Fingerprint;
 use crate::clock::SharedClock;
-use crate::config::{Auto, Config, ExtraValue, Surroundings};
+use crate::config::{Auto, Config, ExtraValue, StoreKind, Surroundings};
 use crate::guard::Guard;
+use crate::identity::IdentityName;
 use crate::listener::{self, Bound, Endpoint};
 use crate::portal::{Adopted, Client, Dialect};
 use crate::proxy::House;
 use crate::response::Responder;
 use crate::route::RouteTable;
-use crate::secret::{AccessCode, ClientHash, Expose, LocalKey};
-use crate::session::{Credentials, SessionHandle};
+use crate::secret::{AccessCode, ClientHash, Expose, LocalKey, SealingPassphrase};
+use crate::session::{Credentials, FileStore, MemoryStore, Owned, SealingKey, SessionHandle, Store};
+use crate::state_dir::StateDir;
 use crate::upstream::{self, Base, Injected, Upstream};
 
 const ACCESS_CODE: HeaderName = HeaderName::from_static("x-portal-access-code");
@@ -30,6 +33,7 @@ pub struct Secrets {
     pub(super) credentials: Option<Credentials>,
     pub(super) local_key: Option<LocalKey>,
     pub(super) extra_headers: Vec<(HeaderName, HeaderValue)>,
+    pub(super) sealing: Option<SealingPassphrase>,
 }
 
 impl Secrets {
@@ -56,6 +60,7 @@ impl Secrets {
             credentials: config.login.credentials(from).await?,
             local_key: config.guard.fetch_local_key(from).await?,
             extra_headers,
+            sealing: config.login_store.fetch_key(from).await?,
         })
     }
 
@@ -121,6 +126,31 @@ pub(crate) fn portal(
     Ok((upstream, client))
 }
 
+/// What remembers the login.
+///
+/// # Errors
+/// If the state directory cannot be used.
+fn store(config: &Config, secrets: &Secrets) -> Result<Arc<dyn Store>, StartError> {
+    match config.login_store.kind {
+        StoreKind::Memory => return Ok(Arc::new(MemoryStore::new())),
+        StoreKind::File => {}
+    }
+    let dir = StateDir::open(&config.state_dir)?;
+    let key = match &secrets.sealing {
+        Some(passphrase) => SealingKey::from_passphrase(passphrase.clone()),
+        None => SealingKey::new(&*dir.sealing_key()?),
+    };
+    let account = config.login.email.as_ref().map_or_else(String::new, |email| email.as_str().to_lowercase());
+    let owned = Owned {
+        identity: IdentityName::sole(),
+        // Tokens are for the portal that gave them: one that is configured later never gets to see them.
+        realm: format!("{} {} {account}", config.upstream.url, config.portal.name.as_str()),
+        key,
+        lock_timeout: config.login_store.lock_timeout,
+    };
+    Ok(Arc::new(FileStore::new(dir, owned)))
+}
+
 /// Whether the URL itself says that the portal is at this address; names are looked up when they are needed.
 fn is_at(base: &Base, own: &SocketAddr) -> bool {
     let same_host = match base.host().parse::<IpAddr>() {
@@ -146,8 +176,12 @@ pub(super) fn house(
     let routes = RouteTable::new(settings::route(config, &dialect, &injected)?)?;
     let responder =
         Responder::new(upstream.base().clone(), settings::answer_cookies(config), routes.headers().clone());
-    let session =
-        SessionHandle::spawn(client, settings::session(config, secrets.credentials.clone()), clock.clone());
+    let session = SessionHandle::spawn_with(
+        client,
+        settings::session(config, secrets.credentials.clone()),
+        clock.clone(),
+        store(config, secrets)?,
+    );
     let adopted = Adopted::new(&dialect, config.login.adopt, config.session.assumed_token_life);
     let settings = settings::proxy(config, &dialect, adopted);
     Ok((House { guard, routes, session, responder, injected, clock, settings }, upstream))

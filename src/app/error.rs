@@ -7,6 +7,7 @@ use crate::config::{ClientHashError, SecretError};
 use crate::guard::BadSettings;
 use crate::listener::BindError;
 use crate::route::BadPattern;
+use crate::state_dir::StateError;
 
 /// Why the proxy does not start.
 #[derive(Debug, thiserror::Error)]
@@ -17,6 +18,9 @@ pub enum StartError {
     /// The client hash is not to be had.
     #[error(transparent)]
     ClientHash(#[from] ClientHashError),
+    /// The state directory cannot keep logins.
+    #[error(transparent)]
+    State(#[from] StateError),
     /// A secret cannot be sent as it is.
     #[error("{setting} holds characters that no header may hold")]
     NotAHeader {
@@ -52,6 +56,7 @@ impl StartError {
         match self {
             Self::Secret(error) => error.hint(),
             Self::ClientHash(error) => error.hint(),
+            Self::State(error) => error.hint(),
             Self::Admin(error) => Some(error.hint()),
             Self::Bind(BindError::InUse(at)) => Some(format!(
                 "another program listens on {at}: stop it, or choose another address with --listen"

@@ -28,8 +28,9 @@ impl Visit {
     /// If the doors cannot be prepared: a CA file, a certificate, a URL, a secret that no header can hold.
     pub fn prepare(config: &Config, secrets: &Secrets, clock: SharedClock) -> Result<Self, StartError> {
         let (dialect, injected) = (config.dialect(), secrets.injected()?);
-        let (upstream, client) = build::portal(config, &dialect, &injected, &[])?;
-        let (_, for_session) = build::portal(config, &dialect, &injected, &[])?;
+        let own = &config.listen.addresses;
+        let (upstream, client) = build::portal(config, &dialect, &injected, own)?;
+        let (_, for_session) = build::portal(config, &dialect, &injected, own)?;
         let settings = settings::session(config, secrets.credentials.clone());
         Ok(Self { upstream, client, session: SessionHandle::spawn(for_session, settings, clock) })
     }

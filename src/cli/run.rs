@@ -104,7 +104,9 @@ impl From<&StartError> for Failure {
             | StartError::Route(_)
             | StartError::OwnListener(_)
             | StartError::Upstream(_) => Self::usage(what),
-            StartError::Bind(_) | StartError::Admin(_) | StartError::Runtime(_) => Self::failed(what),
+            StartError::State(_) | StartError::Bind(_) | StartError::Admin(_) | StartError::Runtime(_) => {
+                Self::failed(what)
+            }
         };
         match error.hint() {
             Some(hint) => failure.hint(hint),

@@ -51,6 +51,8 @@ pub(super) struct Owner<P> {
     pub(super) generation: Generation,
     pub(super) backoff: Backoff,
     pub(super) restored: bool,
+    /// When the store was last looked at for another process's login, by the boot clock.
+    pub(super) looked: Duration,
     complaints: Bucket,
 }
 
@@ -114,6 +116,7 @@ impl<P: Portal> Owner<P> {
             backoff: Backoff::new(settings.backoff_first, settings.backoff_most),
             complaints: Bucket::new(settings.complaints_burst, settings.complaints_per_minute, now),
             restored: false,
+            looked: now,
             tools,
             shared,
             published,

@@ -30,9 +30,9 @@ impl<P: Portal> Tools<P> {
                     let asked = self.ask(initiated, method, send, &login).await;
                     // An automatic login stays counted until somebody answers it, so that a restart loop does
                     // not send a mail each time. A person is there, and the password was right.
-                    if asked.is_err() || login.by == By::Person {
-                        self.settle(attempt, Verdict::Free).await;
-                    }
+                    let free = asked.is_err() || login.by == By::Person;
+                    let verdict = if free { Verdict::Free } else { Verdict::Counted };
+                    self.settle(attempt, verdict).await;
                     match asked {
                         Ok(pending) => return Ok(Entered::Asked(Box::new(pending))),
                         Err(again) => again,
@@ -86,6 +86,8 @@ impl<P: Portal> Tools<P> {
         match answer {
             Ok(initiated) => {
                 self.portal_time.learn(&*self.clock, initiated.skew);
+                // At once: a crash while the code is awaited is no doubt about the password.
+                self.change(|attempts, _| attempts.prove(&login.credentials)).await;
                 Ok((initiated, attempt))
             }
             Err(error) => {

@@ -127,11 +127,11 @@ impl Dialer {
         let begun = Instant::now();
         let tcp = race(addresses, TcpStream::connect).await.map_err(|source| self.no_connection(source))?;
         tcp.set_nodelay(true).map_err(|source| self.no_connection(source))?;
+        stages.peer = tcp.peer_addr().ok();
         if self.leads_home(&tcp).map_err(|source| self.no_connection(source))? {
             return Err(UpstreamError::Loop { authority: self.base.authority().to_owned() });
         }
         stages.tcp = Some(begun.elapsed());
-        stages.peer = tcp.peer_addr().ok();
         let Some(tls) = &self.tls else { return Ok(Stream::Plain(tcp)) };
         let begun = Instant::now();
         let tls = tls.connect(tcp, purpose == Purpose::Upgrade).await.map_err(|(fault, source)| {

@@ -152,7 +152,8 @@ async fn ruling_1_a_sealed_call_that_may_be_repeated_is_asked_again_on_a_new_cha
 
 #[tokio::test]
 async fn ruling_1_a_plain_get_whose_answer_is_lost_is_asked_once_more_and_a_post_never() {
-    let world = World::usual().await;
+    // One worker, so that each request finds the connection of the one before.
+    let world = World::start(WorldOptions::default().set("listen.workers", 1)).await;
     world.client.get(&world.path("echo")).await.expect(200);
     let reset = Fault::ResetConnection { processed: true };
     world.sim.next_on("/echo", reset.clone());

@@ -104,7 +104,9 @@ fn assert_clean(place: &str, text: &str, secrets: &[String]) {
 }
 
 fn files(directory: &Path, found: &mut Vec<(String, String)>) {
-    for entry in std::fs::read_dir(directory).unwrap() {
+    // Where nothing is remembered there is no directory either.
+    let Ok(entries) = std::fs::read_dir(directory) else { return };
+    for entry in entries {
         let path = entry.unwrap().path();
         if path.is_dir() {
             files(&path, found);
@@ -251,7 +253,7 @@ async fn no_secret_shows_anywhere_in_a_whole_journey_with_all_its_failures() {
     assert!(secrets.len() >= 9 + 3, "the tokens are among them: {}", secrets.len());
 
     let mut kept = Vec::new();
-    files(&world.directory().join("state"), &mut kept);
+    files(world.directory(), &mut kept);
     world.stop().await;
     let logs = String::from_utf8(captured.0.lock().unwrap().clone()).unwrap();
     assert!(logs.contains("portunus"), "something was logged: {logs}");

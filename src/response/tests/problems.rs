@@ -99,7 +99,7 @@ fn session_errors() -> Vec<SessionError> {
         SessionError::Portal { source: Arc::new(portal), retry_after },
         SessionError::Portal { source: Arc::new(strange), retry_after },
         SessionError::NoChannel,
-        SessionError::Store(StoreError { what: "it is gone".into() }),
+        SessionError::Store(StoreError { what: "it is gone".into(), hint: "look for it".into() }),
         SessionError::WaitedTooLong,
         SessionError::QueueFull,
         SessionError::SignedOut,
