@@ -3,8 +3,10 @@
 #![expect(unreachable_pub, reason = "one binary, whose modules lend each other what they have")]
 
 mod architecture;
+mod browser;
 mod channel_loss;
 mod check;
+mod clients;
 mod command_line;
 mod crypto_python;
 mod detect;
@@ -18,6 +20,7 @@ mod journey;
 mod leaks;
 mod load;
 mod login;
+mod nghttp2;
 mod own_answers;
 mod person;
 mod plain_world;
