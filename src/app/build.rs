@@ -11,7 +11,7 @@ use crate::clock::SharedClock;
 use crate::config::{Auto, Config, ExtraValue, Surroundings};
 use crate::guard::Guard;
 use crate::listener::{self, Bound, Endpoint};
-use crate::portal::{Adopted, Client, Dialect};
+use crate::portal::{Account, Adopted, Client, Dialect};
 use crate::proxy::House;
 use crate::response::Responder;
 use crate::route::RouteTable;
@@ -121,7 +121,7 @@ pub(super) fn house(
     secrets: &Secrets,
     addresses: &[SocketAddr],
     clock: SharedClock,
-) -> Result<(House, Upstream), StartError> {
+) -> Result<(House, Upstream, Account), StartError> {
     let dialect = config.dialect();
     let injected = secrets.injected()?;
     let (upstream, client) = portal(config, &dialect, &injected)?;
@@ -133,7 +133,14 @@ pub(super) fn house(
         Responder::new(upstream.base().clone(), settings::answer_cookies(config), routes.headers().clone());
     let session =
         SessionHandle::spawn(client, settings::session(config, secrets.credentials.clone()), clock.clone());
+    let account = Account::new(
+        upstream.for_another_worker(),
+        dialect.clone(),
+        injected.clone(),
+        settings::client(config),
+        session.clone(),
+    );
     let adopted = Adopted::new(&dialect, config.login.adopt, config.session.assumed_token_life);
     let settings = settings::proxy(config, &dialect, adopted);
-    Ok((House { guard, routes, session, responder, injected, clock, settings }, upstream))
+    Ok((House { guard, routes, session, responder, injected, clock, settings }, upstream, account))
 }

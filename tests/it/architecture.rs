@@ -19,8 +19,9 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("route", &["guard", "identity"]),
     ("channel", &["secret"]),
     ("session", &["channel", "secret", "clock", "identity"]),
+    ("account", &["session", "secret"]),
     ("upstream", &["route", "channel", "session", "secret", "clock"]),
-    ("portal", &["session", "channel", "upstream", "secret"]),
+    ("portal", &["session", "account", "channel", "upstream", "secret"]),
     ("response", &["listener", "guard", "route", "channel", "session", "upstream", "portal"]),
     (
         "proxy",
@@ -39,7 +40,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "telemetry",
         ],
     ),
-    ("admin", &["listener", "guard", "session", "identity", "secret", "telemetry", "clock"]),
+    ("admin", &["listener", "guard", "session", "account", "identity", "secret", "telemetry", "clock"]),
     (
         "config",
         &[
