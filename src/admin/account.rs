@@ -261,6 +261,33 @@ pub(super) fn checked(text: String, field: &str, max: usize) -> Result<String, E
     Ok(text)
 }
 
+/// A text as one segment of a path.
+pub(crate) fn segment(text: &str) -> String {
+    let safe = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~*".contains(&byte);
+    text.bytes()
+        .map(|byte| if safe(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+        .collect()
+}
+
+/// The text of one segment of a path; `None` if it is not text.
+pub(super) fn text_of(segment: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(segment.len());
+    let mut rest = segment.as_bytes();
+    while let [first, tail @ ..] = rest {
+        let (byte, tail) = match (first, tail) {
+            (b'%', [high, low, tail @ ..]) => {
+                let digits = [*high, *low];
+                (u8::from_str_radix(std::str::from_utf8(&digits).ok()?, 16).ok()?, tail)
+            }
+            (b'%', _) => return None,
+            (byte, tail) => (*byte, tail),
+        };
+        bytes.push(byte);
+        rest = tail;
+    }
+    String::from_utf8(bytes).ok()
+}
+
 fn unexpected() -> Explained {
     Explained::new(Cause::PortalNotUnderstood, "the account answered another question")
 }
@@ -271,4 +298,21 @@ fn token<'de, D: serde::Deserializer<'de>>(from: D) -> Result<ResetToken, D::Err
         return Ok(ResetToken::new(text));
     }
     Err(serde::de::Error::custom("a token has 1 to 4096 characters"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_of_any_kind_goes_through_the_path_and_back() {
+        for id in ["sess_1***", "a/b?c#d", "é %41", ".."] {
+            let written = segment(id);
+            assert!(!written.contains(['/', '?', '#', ' ']), "{written}");
+            assert_eq!(text_of(&written).as_deref(), Some(id));
+        }
+        for broken in ["%", "%4", "%zz", "%FF"] {
+            assert_eq!(text_of(broken), None, "{broken}");
+        }
+    }
 }

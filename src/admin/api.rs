@@ -131,7 +131,9 @@ where
         (&Method::GET, "/v1/register") => named()?.registration(now),
         (&Method::DELETE, "/v1/account/sessions") => named()?.ask(Ask::TerminateOthers).await,
         (&Method::DELETE, path) if path.starts_with(SESSION) && path.len() > SESSION.len() => {
-            named()?.ask(Ask::Terminate(path[SESSION.len()..].to_owned())).await
+            let id = account::text_of(&path[SESSION.len()..])
+                .ok_or_else(|| Explained::new(Cause::BadRequest, "the id in the path is not text"))?;
+            named()?.ask(Ask::Terminate(id)).await
         }
         (&Method::POST, "/v1/account/otp/setup") => {
             let body: account::Nothing = body.json().await?;

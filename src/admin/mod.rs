@@ -37,6 +37,7 @@ mod sign_in;
 mod socket;
 mod state;
 
+pub(crate) use account::segment;
 pub use account::{RegisterReport, RegisterStep};
 pub use client::{Client, ClientError, LoginRequest};
 pub use explain::{Cause, Whose};
