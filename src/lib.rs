@@ -33,9 +33,12 @@ pub mod admin;
 pub mod app;
 pub mod cli;
 pub mod config;
+pub mod detect;
 
 // The cellar: used by all, knows none.
 pub mod clock;
 pub mod identity;
+pub mod private_file;
 pub mod secret;
+pub mod state_dir;
 pub mod telemetry;

@@ -104,6 +104,8 @@ secrets! {
     ResetToken;
     /// An `otpauth://` address, which holds the seed of a TOTP authenticator.
     OtpUri;
+    /// What the key is made from that seals the stored logins, where one is configured.
+    SealingPassphrase;
     /// What a local caller shows when `guard.local_key` is set.
     LocalKey;
 }

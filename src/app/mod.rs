@@ -11,6 +11,7 @@ mod build;
 mod error;
 mod metrics;
 mod settings;
+mod visit;
 mod workers;
 
 use std::net::SocketAddr;
@@ -31,6 +32,7 @@ use crate::telemetry::Totals;
 
 pub use build::Secrets;
 pub use error::StartError;
+pub use visit::{Visit, try_addresses};
 
 use workers::Workers;
 

@@ -8,7 +8,7 @@ use rand::CryptoRng;
 use sha2::{Digest, Sha256};
 
 use super::aead::{Key, plaintext};
-use super::{Aad, Bootstrap, ChannelError, EnvelopeForm, Settings, Spelling, envelope};
+use super::{Aad, Base64, Bootstrap, ChannelError, EnvelopeForm, Settings, Spelling, envelope};
 
 /// More than any portal's id has; less than what servers take as one header.
 const LONGEST_ID: usize = 1024;
@@ -43,6 +43,13 @@ impl Channel {
     /// How this channel is spelled.
     pub fn spelling(&self) -> Spelling {
         self.spelling
+    }
+
+    /// The same keys and id in another spelling, for finding out which one the portal reads. How the keys were
+    /// wrapped stays as it was.
+    #[must_use]
+    pub fn respelled(self, envelope: EnvelopeForm, aad: Aad, base64: Base64) -> Self {
+        Self { spelling: Spelling { envelope, aad, base64, ..self.spelling }, ..self }
     }
 
     /// Seals one request body under the request key. In the raw form there is nothing to seal, and the body

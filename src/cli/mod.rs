@@ -2,13 +2,15 @@
 //!
 //! In: the arguments and an [`Environment`], both handed over by `main`. Out: an [`Exit`]. Always: a secret in
 //! the arguments is refused, a prompt appears on a terminal only and never under `--no-input`, and the
-//! terminal is left as it was found. Refuses to know: the portal; `login`, `logout`, `status` and those about the account speak to a
-//! running proxy over its admin socket, the other commands hand over to the house in [`join`].
+//! terminal is left as it was found. Refuses to know: the portal; `login`, `logout`, `status` and
+//! those about the account speak to a running proxy over its admin socket, `run`, `check` and `demo` hand over to the house.
 
 mod account;
 mod args;
 mod argv;
 mod check;
+#[cfg(feature = "demo")]
+mod demo;
 mod environment;
 mod exit;
 mod failure;
@@ -23,6 +25,7 @@ mod span;
 mod stage;
 mod status;
 mod terminal;
+#[cfg(feature = "demo")]
 mod tour;
 
 pub use account::{
@@ -35,6 +38,7 @@ pub use exit::Exit;
 pub use failure::Failure;
 pub use stage::{Fault, Outcome, Passed, Stage, Stages};
 pub use terminal::{Screen, Terminal};
+#[cfg(feature = "demo")]
 pub use tour::{Step, Tour};
 
 /// Reads the arguments and does what they say.
@@ -61,39 +65,43 @@ fn dispatch(parsed: Arguments, environment: &Environment, screen: &mut Screen) -
         Command::Run(flags) => run::run(&global, &flags, environment, screen).map(|()| Exit::Ok),
         Command::Check(flags) => wait(check::check(&global, &flags, environment, screen)),
         Command::Login(flags) => {
-            let client = join::client(&global, environment)?;
+            let client = join::client(&global, environment, screen)?;
             wait(login::login(&client, &flags, screen))
         }
         Command::Logout(flags) => {
-            let client = join::client(&global, environment)?;
+            let client = join::client(&global, environment, screen)?;
             wait(logout::logout(&client, &flags, screen))
         }
         Command::Status(flags) => {
-            let client = join::client(&global, environment)?;
+            let client = join::client(&global, environment, screen)?;
             wait(status::status(&client, &flags, screen))
         }
         Command::Whoami(flags) => {
-            let client = join::client(&global, environment)?;
+            let client = join::client(&global, environment, screen)?;
             wait(account::whoami(&client, &flags, screen))
         }
         Command::Sessions(flags) => {
-            let client = join::client(&global, environment)?;
+            let client = join::client(&global, environment, screen)?;
             wait(account::sessions(&client, &flags, screen))
         }
         Command::Mfa(flags) => {
-            let client = join::client(&global, environment)?;
+            let client = join::client(&global, environment, screen)?;
             wait(account::mfa(&client, &flags, screen))
         }
         Command::Password(flags) => {
-            let client = join::client(&global, environment)?;
+            let client = join::client(&global, environment, screen)?;
             wait(account::password(&client, &flags, screen))
         }
         Command::Register(flags) => {
-            let client = join::client(&global, environment)?;
+            let client = join::client(&global, environment, screen)?;
             wait(account::register(&client, &flags, screen))
         }
+        Command::Completions(flags) => {
+            screen.data(&args::completions(&flags));
+            Ok(Exit::Ok)
+        }
         #[cfg(feature = "demo")]
-        Command::Demo(flags) => join::demo(&global, &flags, environment, screen),
+        Command::Demo(flags) => demo::demo(&global, &flags, environment, screen),
     }
 }
 

@@ -52,6 +52,12 @@ pub enum Refusal {
     /// A `Transfer-Encoding` other than one `chunked`, or any in a version that has none.
     #[error("the request's Transfer-Encoding is not exactly one chunked")]
     BadTransferEncoding,
+    /// A line that ends in LF without CR, which some readers take for a part of the line.
+    #[error("a line of the request's head ends in a bare line feed")]
+    BareLineFeed,
+    /// Bytes that cannot be followed from one request to the next.
+    #[error("the request's framing cannot be followed")]
+    UnclearFraming,
     /// A field name that some servers read as one of those that frame or address a message.
     #[error("a header field's name imitates {0}")]
     LookalikeHeader(&'static str),
@@ -85,6 +91,8 @@ impl Refusal {
             | Self::AmbiguousLength
             | Self::BadContentLength
             | Self::BadTransferEncoding
+            | Self::BareLineFeed
+            | Self::UnclearFraming
             | Self::LookalikeHeader(_)
             | Self::UpgradeWithBody => StatusCode::BAD_REQUEST,
             Self::ServerOptions | Self::Preflight(_) => StatusCode::NO_CONTENT,
@@ -109,6 +117,8 @@ impl Refusal {
             Self::AmbiguousLength => "ambiguous-length",
             Self::BadContentLength => "bad-content-length",
             Self::BadTransferEncoding => "bad-transfer-encoding",
+            Self::BareLineFeed => "bare-line-feed",
+            Self::UnclearFraming => "unclear-framing",
             Self::LookalikeHeader(_) => "lookalike-header",
             Self::UpgradeWithBody => "upgrade-with-body",
             Self::ServerOptions => "server-options",
@@ -138,6 +148,7 @@ impl Refusal {
                 "send one Content-Length in plain digits, or Transfer-Encoding: chunked, not both"
             }
             Self::BadTransferEncoding => "send Transfer-Encoding: chunked alone, and over HTTP/1.1 only",
+            Self::BareLineFeed | Self::UnclearFraming => "end each line of the head with CR LF",
             Self::LookalikeHeader(_) => "write the name with hyphens, or leave the field out",
             Self::UpgradeWithBody => "send the handshake without a body",
             Self::ServerOptions | Self::Preflight(_) => "nothing to do",

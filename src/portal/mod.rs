@@ -11,7 +11,7 @@ mod dialect;
 mod reading;
 mod refusal;
 mod verdict;
-mod wire;
+pub(crate) mod wire;
 
 pub use account::Account;
 pub use adopted::Adopted;

@@ -18,20 +18,20 @@ pub struct Step(pub u64);
 
 impl Step {
     /// The step that `time` is in.
-    pub(super) fn at(time: SystemTime) -> Self {
+    pub(crate) fn at(time: SystemTime) -> Self {
         let since_epoch = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         Self(since_epoch.as_secs() / STEP.as_secs())
     }
 
     /// How long from `time` until the step after this one begins.
-    pub(super) fn left(self, time: SystemTime) -> Duration {
+    pub(crate) fn left(self, time: SystemTime) -> Duration {
         let end = SystemTime::UNIX_EPOCH + STEP * u32::try_from(self.0 + 1).unwrap_or(u32::MAX);
         end.duration_since(time).unwrap_or_default()
     }
 }
 
 /// An authenticator's key; wiped on drop.
-pub(super) struct Seed(Zeroizing<Vec<u8>>);
+pub(crate) struct Seed(Zeroizing<Vec<u8>>);
 
 impl Seed {
     /// Reads what portals and apps show: Base32 in either case, grouped by spaces or dashes, padded or not; or
@@ -39,7 +39,7 @@ impl Seed {
     ///
     /// # Errors
     /// What about the text is wrong.
-    pub(super) fn parse(secret: &OtpSecret) -> Result<Self, &'static str> {
+    pub(crate) fn parse(secret: &OtpSecret) -> Result<Self, &'static str> {
         #[expect(clippy::disallowed_methods, reason = "the text becomes the key that codes are made with")]
         let text = secret.expose().trim();
         let base32 = match text.split_at_checked(OTPAUTH.len()) {
@@ -61,7 +61,7 @@ impl Seed {
     }
 
     /// The code of `step`.
-    pub(super) fn code(&self, step: Step) -> OneTimeCode {
+    pub(crate) fn code(&self, step: Step) -> OneTimeCode {
         OneTimeCode::new(format!("{:06}", self.truncated(step) % 1_000_000))
     }
 

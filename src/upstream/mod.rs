@@ -1,6 +1,6 @@
 //! The only doors out: connections to the portal, and the requests that may use them.
 //!
-//! In: an [`Outgoing`], made by one of five doors. Out: a [`Reply`]. Always: the authority is the configured
+//! In: an [`Outgoing`], made by one of six doors. Out: a [`Reply`]. Always: the authority is the configured
 //! one, redirects are never followed, each request carries exactly one of each injected header, a request is
 //! repeated by itself only when nothing of it was processed. Refuses to know: why something is sent.
 

@@ -65,6 +65,24 @@ impl Outgoing {
         own
     }
 
+    /// A call of our own whose every header is given, to find out what the portal insists on: there is no
+    /// request id and no content type unless `headers` has one.
+    pub fn probe(
+        method: Method,
+        path: &str,
+        body: Option<Bytes>,
+        headers: &[(HeaderName, HeaderValue)],
+        injected: &Injected,
+    ) -> Self {
+        let mut own = Self::own(method, path, injected);
+        own.headers.remove(X_REQUEST_ID);
+        for (name, value) in headers {
+            own.headers.insert(name, value.clone());
+        }
+        own.body = body.map_or(OutBody::Empty, OutBody::Full);
+        own
+    }
+
     /// A sealed call of our own, such as `login/initiate`; `envelope` under the channel named `session`.
     pub fn sign_in(path: &str, envelope: Bytes, session: &HeaderValue, injected: &Injected) -> Self {
         let mut own = Self::own(Method::POST, path, injected);

@@ -55,6 +55,18 @@ fn every_length_around_the_block_and_buffer_sizes_goes_both_ways() {
 }
 
 #[test]
+fn a_respelled_channel_keeps_its_keys_and_its_id() {
+    for spelling in sealing_spellings() {
+        let (channel, _) = pair(GUIDE);
+        let channel = channel.respelled(spelling.envelope, spelling.aad, spelling.base64);
+        let (_, peer) = pair(spelling);
+        assert_eq!(channel.id(), "sess_abc");
+        assert_eq!(channel.spelling(), spelling);
+        assert_eq!(peer.open(&channel.seal(b"plain", &mut rand::rng()).unwrap()), b"plain");
+    }
+}
+
+#[test]
 fn an_answer_is_read_in_either_form_and_alphabet_whatever_the_channel_itself_speaks() {
     for spelling in sealing_spellings() {
         for answered in sealing_spellings().filter(|answered| answered.aad == spelling.aad) {

@@ -11,6 +11,7 @@
 mod bootstrap;
 pub(super) mod caller;
 pub(super) mod door;
+mod look;
 mod request;
 pub(super) mod seal;
 mod settings;

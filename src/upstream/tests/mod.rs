@@ -99,6 +99,21 @@ async fn a_call_of_our_own_carries_what_it_is_given() {
     assert_eq!(uuid::Uuid::parse_str(id).unwrap().get_version_num(), 4);
 }
 
+#[tokio::test]
+async fn a_probe_carries_what_it_is_given_and_no_id_of_its_own() {
+    let extra = [(http::HeaderName::from_static("x-sc-session-id"), HeaderValue::from_static("s"))];
+    let body = Some(Bytes::from_static(b"{}"));
+    let probe = || Outgoing::probe(Method::POST, "/p", body.clone(), &extra, &injected());
+    let head = on_the_wire("", probe()).await;
+    assert!(head.starts_with("POST /p HTTP/1.1\r\n"), "{head}");
+    assert_eq!(lines(&head, "x-sc-session-id"), ["s"]);
+    assert_eq!(lines(&head, "content-length"), ["2"]);
+    for absent in ["x-request-id", "content-type"] {
+        assert!(lines(&head, absent).is_empty(), "{head}");
+    }
+    assert_eq!(probe().id(), None);
+}
+
 #[test]
 fn an_implausible_id_is_replaced_and_a_copy_keeps_the_id() {
     for bad in ["", "short", "has space in it", &"x".repeat(129)] {
