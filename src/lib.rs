@@ -22,6 +22,7 @@ pub mod guard;
 pub mod route;
 pub mod channel;
 pub mod session;
+pub mod account;
 pub mod upstream;
 pub mod portal;
 pub mod response;

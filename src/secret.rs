@@ -98,6 +98,12 @@ secrets! {
     RefreshToken;
     /// The id of a pending login, 300 s, single use (PROTOCOL section 1).
     LoginSessionId;
+    /// The id of a registration under way, 600 s (PROTOCOL section 8).
+    RegistrationId;
+    /// The token of a password-reset link, single use (PROTOCOL section 8).
+    ResetToken;
+    /// An `otpauth://` address, which holds the seed of a TOTP authenticator.
+    OtpUri;
     /// What the key is made from that seals the stored logins, where one is configured.
     SealingPassphrase;
     /// What a local caller shows when `guard.local_key` is set.

@@ -13,14 +13,16 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
+use super::account;
 use super::explain::{Cause, Explained};
-use super::login::{CodeBody, LoginBody, LogoutBody, ResendBody, parse};
+use super::login::{CodeBody, EMAIL_MAX, LoginBody, LogoutBody, ResendBody, parse};
 use super::metrics::{self, Metric, MetricKind, Sample};
 use super::problem::Problem;
 use super::report::State;
 use super::sign_in::Phase;
 use super::state::{AdminState, Identity};
 use super::{events, server::Limits};
+use crate::account::Ask;
 use crate::session::SessionError;
 
 /// What every endpoint answers with.
@@ -50,7 +52,7 @@ where
         (_, "/v1/login" | "/v1/login/code" | "/v1/login/resend" | "/v1/logout" | "/v1/shutdown") => {
             Err(wrong_method("POST"))
         }
-        _ => Err(Explained::new(Cause::NotFound, "there is no such endpoint").into()),
+        (method, path) => of_the_account(state, method, path, parts.uri.query(), body).await,
     };
     outcome.unwrap_or_else(Refusal::into_response)
 }
@@ -106,6 +108,103 @@ where
     identity.session.sign_out().await.map_err(|error| Explained::from(&error))?;
     Ok(json(StatusCode::OK, &identity.report(state.0.clock.wall())))
 }
+
+/// What is asked about the account. `?identity=NAME` names one where there is no body.
+async fn of_the_account<B>(
+    state: &AdminState,
+    method: &Method,
+    path: &str,
+    query: Option<&str>,
+    body: Unread<'_, B>,
+) -> Result<Response<Body>, Refusal>
+where
+    B: http_body::Body<Data = Bytes, Error: std::fmt::Display>,
+{
+    let now = state.0.clock.wall();
+    let named = || state.identity(query.and_then(|query| query.strip_prefix("identity=")));
+    let of = |name: &Option<String>| state.identity(name.as_deref());
+    let told = match (method, path) {
+        (&Method::GET, "/v1/account/profile") => named()?.ask(Ask::Profile).await,
+        (&Method::GET, "/v1/account/sessions") => named()?.ask(Ask::Sessions).await,
+        (&Method::GET, "/v1/account/mfa") => named()?.ask(Ask::Factors).await,
+        (&Method::GET, "/v1/account/backup-codes") => named()?.ask(Ask::BackupCodes).await,
+        (&Method::GET, "/v1/register") => named()?.registration(now),
+        (&Method::DELETE, "/v1/account/sessions") => named()?.ask(Ask::TerminateOthers).await,
+        (&Method::DELETE, path) if path.starts_with(SESSION) && path.len() > SESSION.len() => {
+            let id = account::text_of(&path[SESSION.len()..])
+                .ok_or_else(|| Explained::new(Cause::BadRequest, "the id in the path is not text"))?;
+            named()?.ask(Ask::Terminate(id)).await
+        }
+        (&Method::POST, "/v1/account/otp/setup") => {
+            let body: account::Nothing = body.json().await?;
+            of(&body.identity)?.ask(Ask::SetUpOtp).await
+        }
+        (&Method::POST, "/v1/account/otp/verify") => {
+            let body: account::CodeOnly = body.json().await?;
+            of(&body.identity)?.ask(Ask::VerifyOtp(body.code)).await
+        }
+        (&Method::POST, "/v1/password/forgot") => {
+            let body: account::Forgot = body.json().await?;
+            let email = account::checked(body.email, "email", EMAIL_MAX)?;
+            of(&body.identity)?.ask(Ask::ForgotPassword { email }).await
+        }
+        (&Method::POST, "/v1/password/reset") => {
+            let body: account::Reset = body.json().await?;
+            let ask = Ask::ResetPassword { token: body.token, new: body.new_password };
+            of(&body.identity)?.ask(ask).await
+        }
+        (&Method::POST, "/v1/password/init") => {
+            let body: account::Init = body.json().await?;
+            of(&body.identity)?.init_password(body.new_password, now).await
+        }
+        (&Method::POST, "/v1/password/change") => {
+            let body: account::Change = body.json().await?;
+            of(&body.identity)?.change_password(body).await
+        }
+        (&Method::POST, "/v1/register/initiate") => {
+            let body: account::Register = body.json().await?;
+            of(&body.identity)?.register(body, now).await
+        }
+        (&Method::POST, "/v1/register/send") => {
+            let body: account::Nothing = body.json().await?;
+            of(&body.identity)?.send_registration_code(now).await
+        }
+        (&Method::POST, "/v1/register/verify") => {
+            let body: account::CodeOnly = body.json().await?;
+            of(&body.identity)?.verify_registration(body.code, now).await
+        }
+        (&Method::POST, "/v1/register/complete") => {
+            let body: account::Complete = body.json().await?;
+            of(&body.identity)?.complete_registration(body.new_password, now).await
+        }
+        (_, "/v1/account/sessions") => return Err(wrong_method("GET, DELETE")),
+        (_, "/v1/account/profile" | "/v1/account/mfa" | "/v1/account/backup-codes" | "/v1/register") => {
+            return Err(wrong_method("GET"));
+        }
+        (_, path) if POSTED.contains(&path) => return Err(wrong_method("POST")),
+        (_, path) if path.starts_with(SESSION) && path.len() > SESSION.len() => {
+            return Err(wrong_method("DELETE"));
+        }
+        _ => return Err(Explained::new(Cause::NotFound, "there is no such endpoint").into()),
+    };
+    Ok(json(StatusCode::OK, &told?))
+}
+
+/// What one of our sign-ins stands under.
+const SESSION: &str = "/v1/account/sessions/";
+
+const POSTED: [&str; 10] = [
+    "/v1/account/otp/setup",
+    "/v1/account/otp/verify",
+    "/v1/password/forgot",
+    "/v1/password/reset",
+    "/v1/password/init",
+    "/v1/password/change",
+    "/v1/register/initiate",
+    "/v1/register/send",
+    "/v1/register/verify",
+    "/v1/register/complete",
+];
 
 fn subscribe(state: &AdminState) -> Result<Response<Body>, Refusal> {
     let Ok(permit) = Arc::clone(&state.0.subscribers).try_acquire_owned() else {

@@ -196,6 +196,25 @@ impl Client {
         self.post("/v1/logout", &serde_json::json!({ "identity": identity })).await
     }
 
+    /// One of the endpoints about the account, as they are listed on top of this room; its answer as JSON.
+    /// Without a body where the endpoint takes none.
+    ///
+    /// # Errors
+    /// If no proxy answers, or the portal did not do it.
+    pub async fn account(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&(impl Serialize + ?Sized)>,
+    ) -> Result<serde_json::Value, ClientError> {
+        let mut bytes = Zeroizing::new(Vec::with_capacity(BODY_ROOM));
+        if let Some(body) = body {
+            serde_json::to_writer(&mut *bytes, body)
+                .map_err(|_| ClientError::NotUnderstood("the request"))?;
+        }
+        read(&self.call(method, path, Bytes::from_owner(bytes), PORTAL_TIME).await?)
+    }
+
     async fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, ClientError> {
         // There may be a password in it: one buffer that does not grow, wiped when the last user is done.
         let mut bytes = Zeroizing::new(Vec::with_capacity(BODY_ROOM));

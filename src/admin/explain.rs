@@ -5,6 +5,7 @@ use std::time::Duration;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 
+use crate::account::AccountError;
 use crate::session::{PortalError, PortalErrorKind, SessionError};
 
 /// The machine word of a problem; stable, spelled in kebab case, and the same that the proxy's own answers use.
@@ -59,6 +60,16 @@ pub enum Cause {
     SignedOut,
     /// The proxy is going away.
     ShuttingDown,
+    /// The current password is another one.
+    CurrentPasswordRefused,
+    /// A reset link's token is used up, expired or mistyped.
+    ResetTokenRefused,
+    /// No set-up of an authenticator is under way.
+    NoOtpSetup,
+    /// No registration is under way.
+    NoRegistration,
+    /// The deployment's template asks for a value that was not given.
+    ValueMissing,
     /// The request to the admin API is wrong.
     BadRequest,
     /// There is no such endpoint.
@@ -135,6 +146,33 @@ impl From<&SessionError> for Explained {
     }
 }
 
+impl From<&AccountError> for Explained {
+    fn from(error: &AccountError) -> Self {
+        let cause = match error {
+            AccountError::Session(error) => return Self::from(error),
+            AccountError::Portal(error) => {
+                let mut text = error.to_string();
+                match (&error.code, error.status) {
+                    (Some(code), _) => text.push_str(&format!(" ({code})")),
+                    (None, Some(status)) => text.push_str(&format!(" (HTTP {status})")),
+                    (None, None) => {}
+                }
+                let retry_after = match error.kind {
+                    PortalErrorKind::RateLimited { retry_after } => retry_after,
+                    _ => None,
+                };
+                return Self { cause: portal_cause(error), text, retry_after };
+            }
+            AccountError::CurrentPassword => Cause::CurrentPasswordRefused,
+            AccountError::ResetToken => Cause::ResetTokenRefused,
+            AccountError::NoOtpSetup => Cause::NoOtpSetup,
+            AccountError::RegistrationGone => Cause::NoRegistration,
+            AccountError::ValueMissing(_) => Cause::ValueMissing,
+        };
+        Self::new(cause, error.to_string())
+    }
+}
+
 impl Cause {
     /// The word itself.
     pub fn word(self) -> String {
@@ -149,8 +187,12 @@ impl Cause {
             | Self::SignInRequired
             | Self::LoginGone
             | Self::NoChallenge
+            | Self::NoOtpSetup
+            | Self::NoRegistration
             | Self::SignedOut => StatusCode::CONFLICT,
             Self::CredentialsRefused
+            | Self::CurrentPasswordRefused
+            | Self::ResetTokenRefused
             | Self::CodeRefused
             | Self::PendingApproval
             | Self::AccountBlocked
@@ -169,7 +211,7 @@ impl Cause {
             Self::SignInQueueFull | Self::ShuttingDown | Self::TooManySubscribers => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
-            Self::BadRequest | Self::IdentityRequired => StatusCode::BAD_REQUEST,
+            Self::BadRequest | Self::IdentityRequired | Self::ValueMissing => StatusCode::BAD_REQUEST,
             Self::NotFound | Self::UnknownIdentity => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
@@ -181,7 +223,13 @@ impl Cause {
     pub fn whose(self) -> Whose {
         match self {
             Self::MfaRequired | Self::SignInRequired | Self::CodeRefused | Self::SignedOut => Whose::Person,
-            Self::CredentialsRefused | Self::LoginGone | Self::NoChallenge => Whose::Person,
+            Self::CredentialsRefused
+            | Self::LoginGone
+            | Self::NoChallenge
+            | Self::CurrentPasswordRefused
+            | Self::ResetTokenRefused
+            | Self::NoOtpSetup
+            | Self::NoRegistration => Whose::Person,
             Self::PendingApproval
             | Self::AccountBlocked
             | Self::RiskChallenge
@@ -200,6 +248,7 @@ impl Cause {
             | Self::SignInQueueFull
             | Self::ShuttingDown => Whose::Proxy,
             Self::BadRequest
+            | Self::ValueMissing
             | Self::NotFound
             | Self::MethodNotAllowed
             | Self::UnknownIdentity
@@ -238,6 +287,11 @@ impl Cause {
             Self::ChannelFailed => "see what the portal serves: `portunus check`",
             Self::NoSecureChannel => "choose another `portal.dialect`",
             Self::StateUnusable => "see the proxy's log; `state.dir` must be readable and writable",
+            Self::CurrentPasswordRefused => "type the password that the account has now",
+            Self::ResetTokenRefused => "ask for another link: `portunus password forgot`",
+            Self::NoOtpSetup => "begin with `portunus mfa setup otp`",
+            Self::NoRegistration => "begin with `portunus register`",
+            Self::ValueMissing => "give the value, or change the template in [dialect.requests]",
             Self::IdentityRequired => "name one with `identity`",
             Self::ShuttingDown
             | Self::BadRequest

@@ -116,7 +116,7 @@ pub(super) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Explained> {
     })
 }
 
-fn password<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Password>, D::Error> {
+pub(super) fn password<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Password>, D::Error> {
     let Some(text) = Option::<String>::deserialize(from)? else { return Ok(None) };
     if PASSWORD_LENGTH.contains(&text.chars().count()) {
         return Ok(Some(Password::new(text)));
@@ -124,11 +124,15 @@ fn password<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Password>, D::E
     Err(D::Error::custom("a password has 8 to 128 characters"))
 }
 
+pub(super) fn required_password<'de, D: Deserializer<'de>>(from: D) -> Result<Password, D::Error> {
+    password(from)?.ok_or_else(|| D::Error::custom("a password is missing"))
+}
+
 fn otp_secret<'de, D: Deserializer<'de>>(from: D) -> Result<Option<OtpSecret>, D::Error> {
     Ok(Option::<String>::deserialize(from)?.map(OtpSecret::new))
 }
 
-fn code<'de, D: Deserializer<'de>>(from: D) -> Result<OneTimeCode, D::Error> {
+pub(super) fn code<'de, D: Deserializer<'de>>(from: D) -> Result<OneTimeCode, D::Error> {
     let text = String::deserialize(from)?;
     if CODE_LENGTH.contains(&text.chars().count()) {
         return Ok(OneTimeCode::new(text));

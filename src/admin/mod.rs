@@ -6,14 +6,22 @@
 //! * `POST /v1/login/code` -- answers the pending challenge.
 //! * `POST /v1/login/resend` -- sends its code again, or by another factor.
 //! * `POST /v1/logout` -- ends the session, at the portal and here.
+//! * `GET /v1/account/profile`, `/sessions`, `/mfa`, `/backup-codes` -- what the portal says of the account.
+//! * `DELETE /v1/account/sessions` -- ends every sign-in but ours; with `/ID` behind it, that one.
+//! * `POST /v1/account/otp/setup`, `/verify` -- adds an authenticator; the answer holds its secret.
+//! * `POST /v1/password/forgot`, `/reset`, `/init`, `/change` -- the life of a password.
+//! * `GET /v1/register` -- where a registration stands.
+//! * `POST /v1/register/initiate`, `/send`, `/verify`, `/complete` -- its steps.
 //! * `GET /v1/healthz` -- the process answers.
 //! * `GET /v1/readyz` -- 200 when requests can be served without a person, else 503 with the reason.
 //! * `GET /metrics` -- OpenMetrics text.
 //! * `POST /v1/shutdown` -- drains and ends.
 //!
-//! Always: the peer is this uid or root; no secret leaves by any answer, log or `Debug`; an error is an RFC
+//! Always: the peer is this uid or root; no secret leaves by any answer (but a new
+//! authenticator's, which is what was asked for), log or `Debug`; an error is an RFC
 //! 9457 problem. Refuses to know: the portal, the listeners' traffic, the configuration file.
 
+mod account;
 mod api;
 mod client;
 mod events;
@@ -29,6 +37,8 @@ mod sign_in;
 mod socket;
 mod state;
 
+pub(crate) use account::segment;
+pub use account::{RegisterReport, RegisterStep};
 pub use client::{Client, ClientError, LoginRequest};
 pub use explain::{Cause, Whose};
 pub(crate) use login::{CODE_LENGTH, EMAIL_MAX, PASSWORD_LENGTH};

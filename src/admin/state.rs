@@ -7,6 +7,7 @@ use std::time::SystemTime;
 
 use tokio::sync::{Semaphore, watch};
 
+use super::account::Registering;
 use super::events::MAX_SUBSCRIBERS;
 use super::metrics::Metric;
 use super::report::{
@@ -14,6 +15,7 @@ use super::report::{
     seconds_left, timestamp,
 };
 use super::sign_in::{Phase, SignIn};
+use crate::account::Account;
 use crate::clock::SharedClock;
 use crate::identity::IdentityName;
 use crate::session::Credentials;
@@ -41,6 +43,10 @@ pub struct Identity {
     pub(super) name: IdentityName,
     pub(super) session: Arc<dyn SignIn>,
     pub(super) configured: Option<Credentials>,
+    pub(super) account: Option<Arc<dyn Account>>,
+    /// The setting that holds the password, for a person who has to change it there.
+    pub(super) password_source: Option<String>,
+    pub(super) registering: Registering,
     since: Mutex<Option<(State, SystemTime)>>,
     /// A person signed out: nothing signs in by itself until a person does.
     pub(super) left: AtomicBool,
@@ -95,13 +101,29 @@ impl fmt::Debug for AdminState {
 impl Identity {
     /// An identity and what its configuration signs in with, if anything.
     pub fn new(name: IdentityName, session: Arc<dyn SignIn>, configured: Option<Credentials>) -> Self {
-        Self { name, session, configured, since: Mutex::new(None), left: AtomicBool::new(false) }
+        Self {
+            name,
+            session,
+            configured,
+            account: None,
+            password_source: None,
+            registering: Registering::default(),
+            since: Mutex::new(None),
+            left: AtomicBool::new(false),
+        }
+    }
+
+    /// The same with a way to ask about its account; `password_source` is the setting that a changed password
+    /// has to be changed in as well, such as `login.password: { env = "PW" }`.
+    #[must_use]
+    pub fn with_account(self, account: Arc<dyn Account>, password_source: Option<String>) -> Self {
+        Self { account: Some(account), password_source, ..self }
     }
 
     /// Where it stands at `now`.
     pub(super) fn report(&self, now: SystemTime) -> IdentityReport {
         let standing = self.session.standing();
-        let account = self.account();
+        let account = self.account_report();
         let mut report = IdentityReport {
             identity: self.name.to_string(),
             state: State::of(&standing.phase),
@@ -145,7 +167,7 @@ impl Identity {
         }
     }
 
-    fn account(&self) -> AccountReport {
+    fn account_report(&self) -> AccountReport {
         match &self.configured {
             Some(login) => AccountReport {
                 email: Some(masked(&login.email)),

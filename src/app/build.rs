@@ -13,7 +13,7 @@ use crate::config::{Auto, Config, ExtraValue, StoreKind, Surroundings};
 use crate::guard::Guard;
 use crate::identity::IdentityName;
 use crate::listener::{self, Bound, Endpoint};
-use crate::portal::{Adopted, Client, Dialect};
+use crate::portal::{Account, Adopted, Client, Dialect};
 use crate::proxy::House;
 use crate::response::Responder;
 use crate::route::RouteTable;
@@ -166,7 +166,7 @@ pub(super) fn house(
     secrets: &Secrets,
     addresses: &[SocketAddr],
     clock: SharedClock,
-) -> Result<(House, Upstream), StartError> {
+) -> Result<(House, Upstream, Account), StartError> {
     let dialect = config.dialect();
     let injected = secrets.injected()?;
     let (upstream, client) = portal(config, &dialect, &injected, addresses)?;
@@ -182,7 +182,14 @@ pub(super) fn house(
         clock.clone(),
         store(config, secrets)?,
     );
+    let account = Account::new(
+        upstream.for_another_worker(),
+        dialect.clone(),
+        injected.clone(),
+        settings::client(config),
+        session.clone(),
+    );
     let adopted = Adopted::new(&dialect, config.login.adopt, config.session.assumed_token_life);
     let settings = settings::proxy(config, &dialect, adopted);
-    Ok((House { guard, routes, session, responder, injected, clock, settings }, upstream))
+    Ok((House { guard, routes, session, responder, injected, clock, settings }, upstream, account))
 }

@@ -27,7 +27,7 @@ use crate::clock::SharedClock;
 use crate::config::{Config, Environment, Person};
 use crate::identity::IdentityName;
 use crate::proxy::House;
-use crate::session::{Credentials, SessionHandle};
+use crate::session::SessionHandle;
 use crate::telemetry::Totals;
 
 pub use build::Secrets;
@@ -67,7 +67,7 @@ pub async fn start(
     let bound = build::bind(config)?;
     let addresses = bound.first().map(crate::listener::Bound::addresses).unwrap_or_default();
     let admin_socket = config.admin_socket.as_deref().map(admin::bind).transpose()?;
-    let (house, upstream) = build::house(config, &secrets, &addresses, clock.clone())?;
+    let (house, upstream, account) = build::house(config, &secrets, &addresses, clock.clone())?;
     let house = Arc::new(house);
 
     let (stop, stopped) = watch::channel(false);
@@ -78,9 +78,15 @@ pub async fn start(
     let socket_path = admin_socket.as_ref().map(|socket| socket.file.path().to_owned());
     let admin = match admin_socket {
         Some(socket) => {
-            let state = admin_state(
-                &house,
+            let source = config.login.password.as_ref().map(|source| format!("login.password: {source}"));
+            let identity = admin::Identity::new(
+                IdentityName::sole(),
+                Arc::new(house.session.clone()),
                 secrets.credentials,
+            )
+            .with_account(Arc::new(account), source);
+            let state = admin_state(
+                identity,
                 clock,
                 &addresses,
                 metrics::source(totals.clone(), limits, house.session.clone()),
@@ -152,14 +158,12 @@ impl Running {
 }
 
 fn admin_state(
-    house: &House,
-    configured: Option<Credentials>,
+    identity: admin::Identity,
     clock: SharedClock,
     addresses: &[SocketAddr],
     metrics: impl Fn() -> Vec<admin::Metric> + Send + Sync + 'static,
     shutdown: impl Fn() + Send + Sync + 'static,
 ) -> AdminState {
-    let identity = admin::Identity::new(IdentityName::sole(), Arc::new(house.session.clone()), configured);
     let listen = addresses.iter().map(|address| format!("http://{address}")).collect();
     AdminState::new(vec![identity], clock, env!("CARGO_PKG_VERSION"), listen, metrics, shutdown)
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
+use super::account::{ListFlags, MfaFlags, PasswordFlags, RegisterFlags, SessionsFlags};
 use super::environment::Environment;
 use super::exit::Exit;
 use crate::config::Flag;
@@ -60,6 +61,16 @@ pub enum Command {
     Logout(LogoutFlags),
     /// Say where the running proxy stands; exit code 3 if a person is needed
     Status(StatusFlags),
+    /// Say who is signed in, as the portal's profile has it
+    Whoami(ListFlags),
+    /// List where the account is signed in, or end it there
+    Sessions(SessionsFlags),
+    /// List the second factors, add an authenticator, count the backup codes
+    Mfa(MfaFlags),
+    /// Have a forgotten password reset, set the first one, or change it
+    Password(PasswordFlags),
+    /// Register an account, from where it stands if it was begun already
+    Register(RegisterFlags),
     /// Try it without a portal: simulator and proxy in one process, signed in
     #[cfg(feature = "demo")]
     Demo(DemoFlags),
@@ -325,12 +336,16 @@ mod tests {
     fn the_help_names_every_command_and_every_exit_code_and_no_secret_flag() {
         let help = parsed("portunus --help").unwrap_err();
         assert_eq!(help.exit, Exit::Ok);
-        for command in ["run", "check", "login", "logout", "status"] {
+        for command in
+            ["run", "check", "login", "logout", "status", "whoami", "sessions", "mfa", "password", "register"]
+        {
             assert!(help.text.contains(&format!("\n  {command} ")), "{command}: {}", help.text);
         }
         assert_eq!(help.text.contains("\n  demo "), cfg!(feature = "demo"));
         assert!(help.text.contains(&Exit::table()));
-        for command in ["run", "check", "login", "logout", "status"] {
+        for command in
+            ["run", "check", "login", "logout", "status", "whoami", "sessions", "mfa", "password", "register"]
+        {
             let help = parsed(&format!("portunus {command} --help")).unwrap_err().text;
             assert!(help.contains("--socket <PATH>"), "{help}");
             for secret in ["--password ", "--password=", "--code ", "--token", "--otp-secret"] {

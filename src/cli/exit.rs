@@ -112,6 +112,8 @@ impl From<Cause> for Exit {
             | Cause::SignInRequired
             | Cause::LoginGone
             | Cause::NoChallenge
+            | Cause::NoOtpSetup
+            | Cause::NoRegistration
             | Cause::SignedOut => Self::PersonNeeded,
             Cause::PortalUnreachable
             | Cause::OutcomeUnknown
@@ -121,6 +123,8 @@ impl From<Cause> for Exit {
             | Cause::SignInTimeout => Self::Unreachable,
             Cause::NoSecureChannel | Cause::StateUnusable => Self::Failed,
             Cause::CredentialsRefused
+            | Cause::CurrentPasswordRefused
+            | Cause::ResetTokenRefused
             | Cause::CodeRefused
             | Cause::PendingApproval
             | Cause::AccountBlocked
@@ -133,6 +137,7 @@ impl From<Cause> for Exit {
             Cause::ShuttingDown => Self::NotRunning,
             Cause::SignInQueueFull
             | Cause::BadRequest
+            | Cause::ValueMissing
             | Cause::NotFound
             | Cause::MethodNotAllowed
             | Cause::BodyTooLarge

@@ -2,9 +2,10 @@
 //!
 //! In: the arguments and an [`Environment`], both handed over by `main`. Out: an [`Exit`]. Always: a secret in
 //! the arguments is refused, a prompt appears on a terminal only and never under `--no-input`, and the
-//! terminal is left as it was found. Refuses to know: the portal; `login`, `logout` and `status` speak to a
-//! running proxy over its admin socket, `run`, `check` and `demo` hand over to the house.
+//! terminal is left as it was found. Refuses to know: the portal; `login`, `logout`, `status` and
+//! those about the account speak to a running proxy over its admin socket, `run`, `check` and `demo` hand over to the house.
 
+mod account;
 mod args;
 mod argv;
 mod check;
@@ -27,6 +28,10 @@ mod terminal;
 #[cfg(feature = "demo")]
 mod tour;
 
+pub use account::{
+    ForgotFlags, ListFlags, MfaCommand, MfaFlags, PasswordCommand, PasswordFlags, RegisterFlags,
+    SessionsFlags, SetUpCommand, SetUpFlags, TalkFlags,
+};
 pub use args::{Arguments, ColorWhen, Command, GlobalFlags, RunFlags};
 pub use environment::Environment;
 pub use exit::Exit;
@@ -70,6 +75,26 @@ fn dispatch(parsed: Arguments, environment: &Environment, screen: &mut Screen) -
         Command::Status(flags) => {
             let client = join::client(&global, environment, screen)?;
             wait(status::status(&client, &flags, screen))
+        }
+        Command::Whoami(flags) => {
+            let client = join::client(&global, environment, screen)?;
+            wait(account::whoami(&client, &flags, screen))
+        }
+        Command::Sessions(flags) => {
+            let client = join::client(&global, environment, screen)?;
+            wait(account::sessions(&client, &flags, screen))
+        }
+        Command::Mfa(flags) => {
+            let client = join::client(&global, environment, screen)?;
+            wait(account::mfa(&client, &flags, screen))
+        }
+        Command::Password(flags) => {
+            let client = join::client(&global, environment, screen)?;
+            wait(account::password(&client, &flags, screen))
+        }
+        Command::Register(flags) => {
+            let client = join::client(&global, environment, screen)?;
+            wait(account::register(&client, &flags, screen))
         }
         Command::Completions(flags) => {
             screen.data(&args::completions(&flags));

@@ -36,6 +36,18 @@ pub struct Surroundings<'a> {
     pub command_timeout: Duration,
 }
 
+/// As it is written in a configuration; never the secret.
+impl std::fmt::Display for SecretSource {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Env(name) => write!(f, "{{ env = {name:?} }}"),
+            Self::File(path) => write!(f, "{{ file = {:?} }}", path.to_string_lossy()),
+            Self::Command(words) => write!(f, "{{ command = {words:?} }}"),
+            Self::Prompt => f.write_str("{ prompt = true }"),
+        }
+    }
+}
+
 impl std::fmt::Debug for Surroundings<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { environment, person, command_timeout } = self;

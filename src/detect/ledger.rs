@@ -40,6 +40,8 @@ fn allowance(call: Endpoint) -> Option<Allowance> {
         | Endpoint::PasswordForgot
         | Endpoint::PasswordChange
         | Endpoint::Sessions
+        | Endpoint::Terminate
+        | Endpoint::TerminateOthers
         | Endpoint::Mfa
         | Endpoint::BackupCodes => (10, MINUTE),
         Endpoint::Profile => (60, MINUTE),

@@ -4,6 +4,7 @@
 //! [`Verdict`] on a forwarded reply. Always: what is sent follows the dialect strictly, what is read is read
 //! liberally; messages are never matched on. Refuses to know: when something is called, and who waits for it.
 
+mod account;
 mod adopted;
 mod client;
 mod dialect;
@@ -12,6 +13,7 @@ mod refusal;
 mod verdict;
 pub(crate) mod wire;
 
+pub use account::Account;
 pub use adopted::Adopted;
 pub use client::{Client, Settings};
 pub use dialect::{

@@ -103,7 +103,25 @@ impl Refused<'_> {
             {
                 Kind::TokenRefused
             }
-            Endpoint::Logout | Endpoint::Profile if unauthorized => Kind::TokenRefused,
+            Endpoint::RegisterVerify | Endpoint::OtpVerify if meaning == Meaning::CodeRefused => {
+                Kind::CodeRefused
+            }
+            Endpoint::RegisterCodeSend
+            | Endpoint::RegisterVerify
+            | Endpoint::RegisterComplete
+            | Endpoint::PasswordInit
+                if meaning == Meaning::LoginGone || by_status(&[StatusCode::NOT_FOUND]) =>
+            {
+                Kind::LoginGone
+            }
+            // Before a login, 401 is about what was sent: the code, or the registration.
+            Endpoint::RegisterVerify if unauthorized => Kind::CodeRefused,
+            Endpoint::RegisterCodeSend | Endpoint::RegisterComplete | Endpoint::PasswordInit
+                if unauthorized =>
+            {
+                Kind::LoginGone
+            }
+            call if call.carries_bearer() && unauthorized => Kind::TokenRefused,
             _ => Kind::Refused,
         }
     }

@@ -21,8 +21,9 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("route", &["guard", "identity"]),
     ("channel", &["secret"]),
     ("session", &["channel", "secret", "clock", "identity", "private_file", "state_dir"]),
+    ("account", &["session", "secret"]),
     ("upstream", &["route", "channel", "session", "secret", "clock"]),
-    ("portal", &["session", "channel", "upstream", "secret"]),
+    ("portal", &["session", "account", "channel", "upstream", "secret"]),
     ("response", &["listener", "guard", "route", "channel", "session", "upstream", "portal"]),
     (
         "proxy",
@@ -42,7 +43,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
         ],
     ),
     ("detect", &["channel", "session", "upstream", "portal", "secret", "clock"]),
-    ("admin", &["listener", "guard", "session", "identity", "secret", "telemetry", "clock"]),
+    ("admin", &["listener", "guard", "session", "account", "identity", "secret", "telemetry", "clock"]),
     (
         "config",
         &[

@@ -13,6 +13,7 @@ mod detect;
 mod dialects;
 mod docs;
 mod documents;
+mod flows;
 mod hints;
 mod http;
 mod http_cases;

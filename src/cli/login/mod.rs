@@ -3,7 +3,7 @@
 //! The proxy does the signing in; here is only the talk: which account, which password, which factor, which
 //! code. A wrong answer is asked for again a few times, never silently sent again.
 
-mod wording;
+pub(super) mod wording;
 
 use std::time::Instant;
 

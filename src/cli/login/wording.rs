@@ -38,7 +38,7 @@ pub(super) fn name(factor: FactorName) -> &'static str {
     }
 }
 
-pub(super) fn checked_email(typed: &str) -> Result<String, Failure> {
+pub(in crate::cli) fn checked_email(typed: &str) -> Result<String, Failure> {
     let email = typed.trim();
     if email.contains('@') && email.chars().count() <= EMAIL_MAX {
         return Ok(email.to_owned());
@@ -46,7 +46,7 @@ pub(super) fn checked_email(typed: &str) -> Result<String, Failure> {
     Err(Failure::usage(format!("an e-mail address has an @ and at most {EMAIL_MAX} characters")))
 }
 
-pub(super) fn checked_password(typed: &str) -> Result<Password, Failure> {
+pub(in crate::cli) fn checked_password(typed: &str) -> Result<Password, Failure> {
     if PASSWORD_LENGTH.contains(&typed.chars().count()) {
         return Ok(Password::new(typed));
     }
@@ -55,7 +55,7 @@ pub(super) fn checked_password(typed: &str) -> Result<Password, Failure> {
 }
 
 /// Without the spaces that authenticator apps show and people type.
-pub(super) fn checked_code(typed: &str) -> Result<OneTimeCode, Failure> {
+pub(in crate::cli) fn checked_code(typed: &str) -> Result<OneTimeCode, Failure> {
     let code: Zeroizing<String> = Zeroizing::new(typed.split_whitespace().collect());
     if CODE_LENGTH.contains(&code.chars().count()) {
         return Ok(OneTimeCode::new(code.as_str()));

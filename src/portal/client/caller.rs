@@ -1,63 +1,65 @@
 //! One call: sealed or plain, carried, opened, judged, read.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method as HttpMethod, StatusCode, header};
 
 use super::door::{Answered, Door, Lost, Parcel};
 use super::request::{self, Body};
 use super::seal::{Sealer, is_envelope};
 use super::{Dialect, Endpoint, Settings};
 use crate::channel::ChannelError;
+use crate::portal::EmptyBody;
 use crate::portal::refusal::{Refused, Sealing};
 use crate::portal::wire::{self, Data, Meaning, Signs};
 use crate::secret::{AccessToken, Expose, LoginSessionId, OneTimeCode, Password, RefreshToken};
 use crate::session::{CodeSent, Initiated, Method, PortalError, PortalErrorKind as Kind, Tokens};
 
 /// Makes the calls of one identity.
-pub(super) struct Caller<D> {
-    pub(super) door: D,
-    pub(super) dialect: Dialect,
-    pub(super) settings: Settings,
-    pub(super) wall: Arc<dyn Fn() -> SystemTime + Send + Sync>,
-    pub(super) is_envelope: fn(&[u8]) -> bool,
+pub(in crate::portal) struct Caller<D> {
+    pub(in crate::portal) door: D,
+    pub(in crate::portal) dialect: Dialect,
+    pub(in crate::portal) settings: Settings,
+    pub(in crate::portal) wall: Arc<dyn Fn() -> SystemTime + Send + Sync>,
+    pub(in crate::portal) is_envelope: fn(&[u8]) -> bool,
     /// Calls that the portal itself said need the channel (PROTOCOL section 13); a bit each.
-    learnt: AtomicU8,
+    learnt: AtomicU32,
 }
 
 /// A successful answer, opened.
-pub(super) struct Success {
-    pub(super) status: StatusCode,
-    pub(super) headers: HeaderMap,
-    pub(super) signs: Signs,
+pub(in crate::portal) struct Success {
+    pub(in crate::portal) status: StatusCode,
+    pub(in crate::portal) headers: HeaderMap,
+    pub(in crate::portal) signs: Signs,
     body: Bytes,
     /// Our clock when it came.
-    pub(super) wall: SystemTime,
+    pub(in crate::portal) wall: SystemTime,
 }
 
 impl<D: Door> Caller<D> {
-    pub(super) fn new(door: D, dialect: Dialect) -> Self {
+    pub(in crate::portal) fn new(door: D, dialect: Dialect) -> Self {
         Self {
             door,
             dialect,
             settings: Settings::default(),
             wall: Arc::new(SystemTime::now),
             is_envelope,
-            learnt: AtomicU8::new(0),
+            learnt: AtomicU32::new(0),
         }
     }
 
     /// Whether a call is sealed: by the dialect, or because the portal said that it must be.
-    pub(super) fn seals(&self, call: Endpoint) -> bool {
+    pub(in crate::portal) fn seals(&self, call: Endpoint) -> bool {
         self.dialect.channel.is_some()
+            && call.method() == HttpMethod::POST
             && (self.learnt.load(Ordering::Relaxed) & bit(call) != 0
                 || self.dialect.seals(&self.dialect.path(call)))
     }
 
-    pub(super) async fn initiate(
+    pub(in crate::portal) async fn initiate(
         &self,
         email: &str,
         password: &Password,
@@ -76,7 +78,7 @@ impl<D: Door> Caller<D> {
         })
     }
 
-    pub(super) async fn send_code(
+    pub(in crate::portal) async fn send_code(
         &self,
         login: &LoginSessionId,
         method: &Method,
@@ -88,7 +90,7 @@ impl<D: Door> Caller<D> {
         success.read(call, wire::code_sent)
     }
 
-    pub(super) async fn complete(
+    pub(in crate::portal) async fn complete(
         &self,
         login: &LoginSessionId,
         factor: Option<(&Method, &OneTimeCode)>,
@@ -99,7 +101,7 @@ impl<D: Door> Caller<D> {
         self.tokens(call, &success)
     }
 
-    pub(super) async fn refresh(
+    pub(in crate::portal) async fn refresh(
         &self,
         token: &RefreshToken,
         channel: Option<&dyn Sealer>,
@@ -115,7 +117,7 @@ impl<D: Door> Caller<D> {
         success.read(call, |data| wire::tokens(data, skew, self.settings.assumed_token_life))
     }
 
-    pub(super) async fn logout(&self, token: &AccessToken) -> Result<(), PortalError> {
+    pub(in crate::portal) async fn logout(&self, token: &AccessToken) -> Result<(), PortalError> {
         let bearer = token.prefixed_header_value("Bearer ");
         let bearer = bearer.map_err(|_| unsent(Endpoint::Logout, "the token cannot stand in a header"))?;
         self.call(Endpoint::Logout, None, None, vec![(header::AUTHORIZATION, bearer)]).await?;
@@ -123,7 +125,7 @@ impl<D: Door> Caller<D> {
     }
 
     /// Idempotent (PROTOCOL section 3.3): a channel that the portal does not know is closed.
-    pub(super) async fn close_channel(&self, session: &HeaderValue) -> Result<(), PortalError> {
+    pub(in crate::portal) async fn close_channel(&self, session: &HeaderValue) -> Result<(), PortalError> {
         let mut extra = vec![(self.dialect.session_header.clone(), session.clone())];
         if self.dialect.sc_version {
             extra.push((X_SC_VERSION, HeaderValue::from_static("2")));
@@ -135,9 +137,21 @@ impl<D: Door> Caller<D> {
     }
 
     /// Makes a call and gives its success; everything else is an error.
-    pub(super) async fn call(
+    pub(in crate::portal) async fn call(
         &self,
         call: Endpoint,
+        body: Option<Body>,
+        channel: Option<&dyn Sealer>,
+        extra: Vec<(HeaderName, HeaderValue)>,
+    ) -> Result<Success, PortalError> {
+        self.call_at(call, self.dialect.path(call), body, channel, extra).await
+    }
+
+    /// The same, at a path that says more than the dialect's.
+    pub(in crate::portal) async fn call_at(
+        &self,
+        call: Endpoint,
+        path: String,
         body: Option<Body>,
         channel: Option<&dyn Sealer>,
         extra: Vec<(HeaderName, HeaderValue)>,
@@ -149,7 +163,7 @@ impl<D: Door> Caller<D> {
             None
         };
         let sealing = self.sealing(channel);
-        let parcel = self.parcel(call, body, channel, extra)?;
+        let parcel = self.parcel(call, path, body, channel, extra)?;
         let answered = self.carry(call, parcel).await?;
         self.judge(call, channel, sealing, answered)
     }
@@ -157,21 +171,35 @@ impl<D: Door> Caller<D> {
     fn parcel(
         &self,
         call: Endpoint,
+        path: String,
         body: Option<Body>,
         channel: Option<&dyn Sealer>,
-        extra: Vec<(HeaderName, HeaderValue)>,
+        mut extra: Vec<(HeaderName, HeaderValue)>,
     ) -> Result<Parcel, PortalError> {
-        let path = self.dialect.path(call);
         let Some(channel) = channel else {
             let json = body.map(|mut body| Bytes::from(std::mem::take(&mut *body)));
             return Ok(Parcel::Plain { method: call.method(), path, json, extra });
         };
-        let envelope = channel.seal(&body.unwrap_or_default()).map_err(|error| match error {
+        // Ruling 4: a sealed call without a body.
+        let body = match (body, self.dialect.empty_body) {
+            (Some(body), _) => body,
+            (None, EmptyBody::Object) => Body::new(b"{}".to_vec()),
+            (None, EmptyBody::Header) => {
+                extra.push((self.dialect.session_header.clone(), channel.session()));
+                if self.dialect.sc_version {
+                    extra.push((X_SC_VERSION, HeaderValue::from_static("2")));
+                }
+                return Ok(Parcel::Plain { method: call.method(), path, json: None, extra });
+            }
+        };
+        let bearer =
+            extra.into_iter().find(|(name, _)| name == header::AUTHORIZATION).map(|(_, value)| value);
+        let envelope = channel.seal(&body).map_err(|error| match error {
             // Nothing has left, and a new channel can seal it.
             ChannelError::WornOut => failure(call, Kind::ChannelStale),
             error => failure(call, Kind::Channel(error)),
         })?;
-        Ok(Parcel::Sealed { path, envelope, session: channel.session() })
+        Ok(Parcel::Sealed { path, envelope, session: channel.session(), bearer })
     }
 
     async fn carry(&self, call: Endpoint, parcel: Parcel) -> Result<Answered, PortalError> {
@@ -265,7 +293,12 @@ impl Success {
         }
     }
 
-    pub(super) fn read<T>(
+    /// Whether there is nothing in it, as in a 204.
+    pub(in crate::portal) fn is_empty(&self) -> bool {
+        self.body.is_empty()
+    }
+
+    pub(in crate::portal) fn read<T>(
         &self,
         call: Endpoint,
         reader: impl FnOnce(&Data) -> Result<T, &'static str>,
@@ -281,7 +314,7 @@ impl Success {
 }
 
 /// A failure without an answer.
-pub(super) fn failure(call: Endpoint, kind: Kind) -> PortalError {
+pub(in crate::portal) fn failure(call: Endpoint, kind: Kind) -> PortalError {
     PortalError { call: call.name(), kind, status: None, code: None }
 }
 
@@ -289,14 +322,12 @@ fn unsent(call: Endpoint, why: &str) -> PortalError {
     failure(call, Kind::NotSent(why.to_owned()))
 }
 
-/// The calls that may be found to need the channel.
-fn bit(call: Endpoint) -> u8 {
+/// The calls that may be found to need the channel: all with a body, but those that make the channel.
+fn bit(call: Endpoint) -> u32 {
     match call {
-        Endpoint::Initiate => 1,
-        Endpoint::MfaSend => 2,
-        Endpoint::Complete => 4,
-        Endpoint::Refresh => 8,
-        _ => 0,
+        Endpoint::PublicKey | Endpoint::Session | Endpoint::SessionClose | Endpoint::Logout => 0,
+        call if call.method() != HttpMethod::POST => 0,
+        call => 1 << call as u32,
     }
 }
 

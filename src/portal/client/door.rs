@@ -10,15 +10,15 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use crate::upstream::{Injected, Outgoing, Upstream, UpstreamError};
 
 /// A way out; the tests have one of their own.
-pub(super) trait Door: Send + Sync + 'static {
+pub(in crate::portal) trait Door: Send + Sync + 'static {
     /// Hands the parcel over and collects the answer, if it has no more than `limit` bytes.
     fn carry(&self, parcel: Parcel, limit: usize) -> impl Future<Output = Result<Answered, Lost>> + Send;
 }
 
 /// A call, ready to leave.
-pub(super) enum Parcel {
+pub(in crate::portal) enum Parcel {
     Plain { method: Method, path: String, json: Option<Bytes>, extra: Vec<(HeaderName, HeaderValue)> },
-    Sealed { path: String, envelope: Bytes, session: HeaderValue },
+    Sealed { path: String, envelope: Bytes, session: HeaderValue, bearer: Option<HeaderValue> },
 }
 
 /// Where it goes, never what it holds.
@@ -32,15 +32,15 @@ impl fmt::Debug for Parcel {
 }
 
 /// An answer as it came: not opened.
-pub(super) struct Answered {
-    pub(super) status: StatusCode,
-    pub(super) headers: HeaderMap,
-    pub(super) body: Bytes,
+pub(in crate::portal) struct Answered {
+    pub(in crate::portal) status: StatusCode,
+    pub(in crate::portal) headers: HeaderMap,
+    pub(in crate::portal) body: Bytes,
 }
 
 /// There is no answer.
 #[derive(Debug)]
-pub(super) enum Lost {
+pub(in crate::portal) enum Lost {
     /// Nothing reached the portal.
     NotSent(String),
     /// It may have acted.
@@ -61,13 +61,13 @@ fn chain(error: &dyn Error) -> String {
 }
 
 /// The portal's own doors.
-pub(super) struct UpstreamDoor {
+pub(in crate::portal) struct UpstreamDoor {
     upstream: Upstream,
     injected: Injected,
 }
 
 impl UpstreamDoor {
-    pub(super) fn new(upstream: Upstream, injected: Injected) -> Self {
+    pub(in crate::portal) fn new(upstream: Upstream, injected: Injected) -> Self {
         Self { upstream, injected }
     }
 }
@@ -78,8 +78,12 @@ impl Door for UpstreamDoor {
             Parcel::Plain { method, path, json, extra } => {
                 Outgoing::hello(method, &path, json, &self.injected, &extra)
             }
-            Parcel::Sealed { path, envelope, session } => {
-                Outgoing::sign_in(&path, envelope, &session, &self.injected)
+            Parcel::Sealed { path, envelope, session, bearer } => {
+                let mut sealed = Outgoing::sign_in(&path, envelope, &session, &self.injected);
+                if let Some(bearer) = &bearer {
+                    sealed.set_bearer(bearer);
+                }
+                sealed
             }
         };
         let (head, body) = self.upstream.send(outgoing).await?.into_parts();
@@ -117,7 +121,8 @@ mod tests {
         let plain = Parcel::Plain { method: Method::POST, path: "/p".into(), json, extra };
         assert_eq!(format!("{plain:?}"), "POST /p");
         let session = HeaderValue::from_static("CNRY");
-        let sealed = Parcel::Sealed { path: "/p".into(), envelope: Bytes::from_static(b"CNRY"), session };
+        let envelope = Bytes::from_static(b"CNRY");
+        let sealed = Parcel::Sealed { path: "/p".into(), envelope, bearer: Some(session.clone()), session };
         assert_eq!(format!("{sealed:?}"), "POST /p, sealed");
     }
 }

@@ -9,11 +9,11 @@
 //! `bootstrap` the two that open a channel.
 
 mod bootstrap;
-mod caller;
-mod door;
+pub(super) mod caller;
+pub(super) mod door;
 mod look;
 mod request;
-mod seal;
+pub(super) mod seal;
 mod settings;
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use crate::secret::{Expose, LoginSessionId, OneTimeCode, Password, RefreshToken}
 use crate::session::Method;
 
 /// A body, wiped when it is dropped.
-pub(super) type Body = Zeroizing<Vec<u8>>;
+pub(in crate::portal) type Body = Zeroizing<Vec<u8>>;
 
 /// `login/initiate`.
 #[expect(clippy::disallowed_methods, reason = "the password leaves in the body of login/initiate")]

@@ -11,7 +11,7 @@ use crate::portal::wire::Signs;
 use crate::session::OpenChannel;
 
 /// An open channel; the tests have one of their own.
-pub(super) trait Sealer: Sync {
+pub(in crate::portal) trait Sealer: Sync {
     fn seal(&self, plain: &[u8]) -> Result<Bytes, ChannelError>;
     fn open(&self, body: &[u8]) -> Result<Bytes, ChannelError>;
     /// The session header's value.
@@ -38,7 +38,7 @@ impl Sealer for OpenChannel {
 }
 
 /// Whether a body is an envelope, by its content (PROTOCOL section 4).
-pub(super) fn is_envelope(body: &[u8]) -> bool {
+pub(in crate::portal) fn is_envelope(body: &[u8]) -> bool {
     match form_of(body) {
         Form::Binary | Form::Json => true,
         Form::Plain => false,

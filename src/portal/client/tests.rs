@@ -51,12 +51,15 @@ impl Door for Script {
                 sealed_for: None,
                 extra: extra.into_iter().map(|(n, v)| (n, v.to_str().unwrap().to_owned())).collect(),
             },
-            Parcel::Sealed { path, envelope, session } => Sent {
+            Parcel::Sealed { path, envelope, session, bearer } => Sent {
                 method: HttpMethod::POST,
                 path,
                 body: text(envelope),
                 sealed_for: Some(session.to_str().unwrap().to_owned()),
-                extra: Vec::new(),
+                extra: bearer
+                    .map(|b| (http::header::AUTHORIZATION, b.to_str().unwrap().to_owned()))
+                    .into_iter()
+                    .collect(),
             },
         };
         self.sent.lock().unwrap().push(sent);

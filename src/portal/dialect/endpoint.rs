@@ -41,6 +41,10 @@ pub enum Endpoint {
     PasswordChange,
     /// `GET …/security/sessions`.
     Sessions,
+    /// `DELETE …/security/sessions/{id}`: not documented; the dialect's `terminate_path`.
+    Terminate,
+    /// `POST …/security/sessions/terminate-others`: not documented; the dialect's `terminate_others_path`.
+    TerminateOthers,
     /// `GET …/security/mfa`.
     Mfa,
     /// `POST …/security/mfa/otp/setup`.
@@ -53,7 +57,7 @@ pub enum Endpoint {
 
 impl Endpoint {
     /// Every call, in PROTOCOL's order.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 24] = [
         Self::PublicKey,
         Self::Session,
         Self::SessionClose,
@@ -72,6 +76,8 @@ impl Endpoint {
         Self::PasswordReset,
         Self::PasswordChange,
         Self::Sessions,
+        Self::Terminate,
+        Self::TerminateOthers,
         Self::Mfa,
         Self::OtpSetup,
         Self::OtpVerify,
@@ -99,6 +105,8 @@ impl Endpoint {
             Self::PasswordReset => "password/reset",
             Self::PasswordChange => "password/change",
             Self::Sessions => "security/sessions",
+            Self::Terminate => "security/sessions/terminate",
+            Self::TerminateOthers => "security/sessions/terminate-others",
             Self::Mfa => "security/mfa",
             Self::OtpSetup => "security/mfa/otp/setup",
             Self::OtpVerify => "security/mfa/otp/verify",
@@ -106,10 +114,41 @@ impl Endpoint {
         }
     }
 
+    /// Whether the call is made by somebody who is signed in.
+    pub fn carries_bearer(self) -> bool {
+        match self {
+            Self::Logout
+            | Self::Profile
+            | Self::PasswordChange
+            | Self::Sessions
+            | Self::Terminate
+            | Self::TerminateOthers
+            | Self::Mfa
+            | Self::OtpSetup
+            | Self::OtpVerify
+            | Self::BackupCodes => true,
+            Self::PublicKey
+            | Self::Session
+            | Self::SessionClose
+            | Self::Initiate
+            | Self::MfaSend
+            | Self::Complete
+            | Self::Refresh
+            | Self::RegisterInitiate
+            | Self::RegisterCodeSend
+            | Self::RegisterVerify
+            | Self::RegisterComplete
+            | Self::PasswordInit
+            | Self::PasswordForgot
+            | Self::PasswordReset => false,
+        }
+    }
+
     /// The method of the call.
     pub fn method(self) -> Method {
         match self {
             Self::PublicKey | Self::Profile | Self::Sessions | Self::Mfa | Self::BackupCodes => Method::GET,
+            Self::Terminate => Method::DELETE,
             Self::Session
             | Self::SessionClose
             | Self::Initiate
@@ -125,6 +164,7 @@ impl Endpoint {
             | Self::PasswordForgot
             | Self::PasswordReset
             | Self::PasswordChange
+            | Self::TerminateOthers
             | Self::OtpSetup
             | Self::OtpVerify => Method::POST,
         }

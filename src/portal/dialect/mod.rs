@@ -46,6 +46,10 @@ pub struct Dialect {
     pub refresh_path: String,
     /// The path of the logout call.
     pub logout_path: String,
+    /// The path that ends one sign-in, with `{session_id}` for its id; not documented anywhere.
+    pub terminate_path: String,
+    /// The path that ends every sign-in but the caller's; not documented anywhere.
+    pub terminate_others_path: String,
     /// `None` where the deployment has no secure channel (`plain`).
     pub channel: Option<Spelling>,
     /// The header that names the channel.

@@ -25,11 +25,26 @@ impl Dialect {
             Endpoint::PasswordReset => "{password}/reset",
             Endpoint::PasswordChange => "{password}/change",
             Endpoint::Sessions => "{security}/sessions",
+            Endpoint::Terminate => &self.terminate_path,
+            Endpoint::TerminateOthers => &self.terminate_others_path,
             Endpoint::Mfa => "{security}/mfa",
             Endpoint::OtpSetup => "{security}/mfa/otp/setup",
             Endpoint::OtpVerify => "{security}/mfa/otp/verify",
             Endpoint::BackupCodes => "{security}/mfa/backup-codes",
         })
+    }
+
+    /// The path that ends the sign-in of this (masked) id.
+    pub fn terminate(&self, id: &str) -> String {
+        let mut segment = String::with_capacity(id.len());
+        for byte in id.bytes() {
+            match byte {
+                b'~' | b'*' => segment.push(char::from(byte)),
+                _ if is_unreserved(byte) => segment.push(char::from(byte)),
+                _ => segment.push_str(&format!("%{byte:02X}")),
+            }
+        }
+        self.path(Endpoint::Terminate).replace(SESSION_ID, &segment)
     }
 
     /// The patterns of the paths whose bodies are sealed: relative to the base URL, a `*` at most at the end.
@@ -80,10 +95,13 @@ impl Dialect {
             ("profile_path", &self.profile_path),
             ("refresh_path", &self.refresh_path),
             ("logout_path", &self.logout_path),
+            ("terminate_others_path", &self.terminate_others_path),
         ];
         for (name, template) in bases {
             found.extend(problem_of(&self.expand(template)).map(|why| format!("{name}: {why}")));
         }
+        let one = self.expand(&self.terminate_path).replace(SESSION_ID, "id");
+        found.extend(problem_of(&one).map(|why| format!("terminate_path: {why}")));
         for template in &self.sealed_paths {
             let expanded = self.expand(template);
             let path =
@@ -111,6 +129,9 @@ impl Dialect {
             .replace("{portal}", &self.portal)
     }
 }
+
+/// What stands for a session's id in `terminate_path`.
+const SESSION_ID: &str = "{session_id}";
 
 /// A pattern is a path, or the beginning of one and a `*`.
 fn matches(pattern: &str, path: &str) -> bool {
@@ -206,6 +227,15 @@ mod tests {
             );
             assert_eq!(dialect.is_pre_login(&dialect.path(endpoint)), expected, "{endpoint:?}");
         }
+    }
+
+    #[test]
+    fn a_masked_id_is_one_segment_of_the_path_that_ends_it() {
+        assert_eq!(guide().terminate("ab*-1"), "/web/v1/tenant/security/sessions/ab*-1");
+        assert_eq!(guide().terminate("a/../b?c"), "/web/v1/tenant/security/sessions/a%2F..%2Fb%3Fc");
+        let mut other = guide();
+        other.terminate_path = "/end/{session_id}/now".into();
+        assert_eq!((other.terminate("7").as_str(), other.problems().len()), ("/end/7/now", 0));
     }
 
     #[test]

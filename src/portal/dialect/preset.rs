@@ -66,6 +66,8 @@ impl Dialect {
             profile_path: "/web/v1/{portal}/profile".into(),
             refresh_path: "{auth}/token/refresh".into(),
             logout_path: "{auth}/logout".into(),
+            terminate_path: "{security}/sessions/{session_id}".into(),
+            terminate_others_path: "{security}/sessions/terminate-others".into(),
             channel: Some(SPELLING),
             session_header: HeaderName::from_static("x-secure-channel-session-id"),
             sc_version: false,

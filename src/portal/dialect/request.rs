@@ -5,15 +5,20 @@ use zeroize::Zeroizing;
 
 use super::Endpoint;
 
-/// The bodies of the calls whose field names PROTOCOL section 8 only infers. Each holds placeholders:
+/// The bodies of the calls of PROTOCOL section 8, whose field names are in part only inferred. Each holds
+/// placeholders:
 ///
 /// | call | placeholders |
 /// |---|---|
 /// | `register/initiate` | `{email}`, `{account_name}` |
+/// | `register/code/send` | `{session_id}` |
 /// | `register/verify` | `{session_id}`, `{code}` |
 /// | `register/complete` | `{session_id}`, `{email}`, `{account_name}`, `{new_password}` |
 /// | `password/init` | `{session_id}`, `{new_password}` |
+/// | `password/forgot` | `{email}` |
 /// | `password/reset` | `{token}`, `{new_password}` |
+/// | `password/change` | `{current_password}`, `{new_password}` |
+/// | `security/mfa/otp/verify` | `{code}` |
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestTemplates(Vec<(Endpoint, RequestTemplate)>);
 
@@ -44,14 +49,14 @@ impl RequestTemplates {
     }
 }
 
-/// The inferred forms.
+/// The documented and inferred forms.
 impl Default for RequestTemplates {
     fn default() -> Self {
-        let inferred = INFERRED.iter().map(|form| {
+        let forms = FORMS.iter().map(|form| {
             let template = RequestTemplate::new(form.endpoint, form.body);
-            (form.endpoint, template.expect("a test reads every inferred form"))
+            (form.endpoint, template.expect("a test reads every form"))
         });
-        Self(inferred.collect())
+        Self(forms.collect())
     }
 }
 
@@ -68,7 +73,7 @@ impl RequestTemplate {
     /// # Errors
     /// [`BadTemplate`], with what to write instead.
     pub fn new(endpoint: Endpoint, text: &str) -> Result<Self, BadTemplate> {
-        let form = INFERRED.iter().find(|form| form.endpoint == endpoint);
+        let form = FORMS.iter().find(|form| form.endpoint == endpoint);
         let placeholders = form.ok_or(BadTemplate::NotTemplated(endpoint.name()))?.placeholders;
         let body: Value = serde_json::from_str(text).map_err(|e| BadTemplate::NotJson(e.to_string()))?;
         if !body.is_object() {
@@ -167,39 +172,51 @@ pub enum BadTemplate {
 #[error("the request's template asks for {{{0}}}, which is not given here")]
 pub struct MissingValue(pub &'static str);
 
-struct Inferred {
+struct Form {
     endpoint: Endpoint,
     placeholders: &'static [&'static str],
     body: &'static str,
 }
 
-/// PROTOCOL section 8: the rows marked I, and the first step of the flow that they belong to.
-const INFERRED: &[Inferred] = &[
-    Inferred {
+/// PROTOCOL section 8: every row with a body.
+const FORMS: &[Form] = &[
+    Form {
         endpoint: Endpoint::RegisterInitiate,
         placeholders: &["email", "account_name"],
         body: r#"{"email":"{email}","accountName":"{account_name}"}"#,
     },
-    Inferred {
+    Form {
+        endpoint: Endpoint::RegisterCodeSend,
+        placeholders: &["session_id"],
+        body: r#"{"sessionId":"{session_id}"}"#,
+    },
+    Form {
         endpoint: Endpoint::RegisterVerify,
         placeholders: &["session_id", "code"],
         body: r#"{"sessionId":"{session_id}","code":"{code}"}"#,
     },
-    Inferred {
+    Form {
         endpoint: Endpoint::RegisterComplete,
         placeholders: &["session_id", "email", "account_name", "new_password"],
         body: r#"{"sessionId":"{session_id}","email":"{email}","accountName":"{account_name}"}"#,
     },
-    Inferred {
+    Form {
         endpoint: Endpoint::PasswordInit,
         placeholders: &["session_id", "new_password"],
         body: r#"{"sessionId":"{session_id}","newPassword":"{new_password}"}"#,
     },
-    Inferred {
+    Form { endpoint: Endpoint::PasswordForgot, placeholders: &["email"], body: r#"{"email":"{email}"}"# },
+    Form {
         endpoint: Endpoint::PasswordReset,
         placeholders: &["token", "new_password"],
         body: r#"{"token":"{token}","newPassword":"{new_password}"}"#,
     },
+    Form {
+        endpoint: Endpoint::PasswordChange,
+        placeholders: &["current_password", "new_password"],
+        body: r#"{"currentPassword":"{current_password}","newPassword":"{new_password}"}"#,
+    },
+    Form { endpoint: Endpoint::OtpVerify, placeholders: &["code"], body: r#"{"code":"{code}"}"# },
 ];
 
 /// `password_reset` for `password/reset`.
@@ -267,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn section_8_inferred_bodies() {
+    fn section_8_bodies() {
         let templates = RequestTemplates::default();
         let values = [
             ("session_id", "reg_1"),
@@ -276,6 +293,7 @@ mod tests {
             ("account_name", "A"),
             ("token", "t"),
             ("new_password", "p"),
+            ("current_password", "c"),
         ];
         for (endpoint, expected) in [
             (Endpoint::RegisterInitiate, r#"{"email":"a@b.c","accountName":"A"}"#),
@@ -283,6 +301,10 @@ mod tests {
             (Endpoint::RegisterComplete, r#"{"sessionId":"reg_1","email":"a@b.c","accountName":"A"}"#),
             (Endpoint::PasswordInit, r#"{"sessionId":"reg_1","newPassword":"p"}"#),
             (Endpoint::PasswordReset, r#"{"token":"t","newPassword":"p"}"#),
+            (Endpoint::RegisterCodeSend, r#"{"sessionId":"reg_1"}"#),
+            (Endpoint::PasswordForgot, r#"{"email":"a@b.c"}"#),
+            (Endpoint::PasswordChange, r#"{"currentPassword":"c","newPassword":"p"}"#),
+            (Endpoint::OtpVerify, r#"{"code":"123456"}"#),
         ] {
             let body = templates.get(endpoint).unwrap().render(&values).unwrap();
             assert_eq!(std::str::from_utf8(&body).unwrap(), expected);
@@ -343,7 +365,7 @@ mod tests {
             assert_eq!(templates.set_named(name, "{}"), Ok(()), "{name}");
         }
         assert_eq!(templates.get(Endpoint::PasswordReset).unwrap().render(&[]).unwrap().as_slice(), b"{}");
-        for unknown in ["password_change", "password/reset", ""] {
+        for unknown in ["login_initiate", "password/reset", ""] {
             assert_eq!(templates.set_named(unknown, "{}"), Err(BadTemplate::UnknownRequest(unknown.into())));
         }
     }

@@ -28,6 +28,12 @@ impl Data {
         parts.into_iter().flatten().find_map(|part| part.get(name).filter(|value| !value.is_null()))
     }
 
+    /// A list: `data` itself, or a field of one of these names.
+    pub(super) fn list(&self, names: &[&str]) -> Option<&Vec<Value>> {
+        let itself = self.0.get("data").and_then(Value::as_array);
+        itself.or_else(|| names.iter().find_map(|name| self.field(name)?.as_array()))
+    }
+
     /// A field that is a text with something in it.
     pub(super) fn text(&self, name: &str) -> Option<&str> {
         self.field(name)?.as_str().filter(|text| !text.trim().is_empty())

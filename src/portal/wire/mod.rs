@@ -5,6 +5,7 @@
 //! nonsense, whatever the bytes; a number out of range is not understood rather than bent; localized messages
 //! are never looked at. Refuses to know: which call was sealed, and what follows from a refusal.
 
+mod account;
 mod channel;
 mod code;
 mod data;
@@ -20,6 +21,9 @@ mod tokens;
 #[cfg(test)]
 mod tests;
 
+pub(super) use account::{
+    backup_codes, factors, otp_setup, profile, registering, registration_code, sessions, terminated,
+};
 pub(super) use data::account_email;
 pub(super) use headers::skew;
 pub(super) use login::code_sent;
