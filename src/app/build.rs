@@ -59,6 +59,11 @@ impl Secrets {
         })
     }
 
+    /// What signs in, if an account is configured.
+    pub fn credentials(&self) -> Option<&Credentials> {
+        self.credentials.as_ref()
+    }
+
     /// The headers of the identity that go on every request.
     ///
     /// # Errors

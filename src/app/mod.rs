@@ -30,6 +30,7 @@ use crate::session::{Credentials, SessionHandle};
 use crate::telemetry::Totals;
 
 pub use build::Secrets;
+pub(crate) use build::portal;
 pub use error::StartError;
 
 use workers::Workers;

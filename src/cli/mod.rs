@@ -8,6 +8,7 @@
 mod args;
 mod argv;
 mod check;
+mod detect;
 mod environment;
 mod exit;
 mod failure;
@@ -24,7 +25,7 @@ mod status;
 mod terminal;
 mod tour;
 
-pub use args::{Arguments, ColorWhen, Command, GlobalFlags, RunFlags};
+pub use args::{Arguments, ColorWhen, Command, DetectFlags, GlobalFlags, RunFlags};
 pub use environment::Environment;
 pub use exit::Exit;
 pub use failure::Failure;
@@ -67,6 +68,7 @@ fn dispatch(parsed: Arguments, environment: &Environment, screen: &mut Screen) -
             let client = join::client(&global, environment)?;
             wait(status::status(&client, &flags, screen))
         }
+        Command::Detect(flags) => wait(detect::detect(&global, &flags, environment, screen)),
         #[cfg(feature = "demo")]
         Command::Demo(flags) => join::demo(&global, &flags, environment, screen),
     }

@@ -41,6 +41,7 @@ pub use section::session::Session;
 pub use section::upstream::{Cookies, ExtraHeader, ExtraValue, KeyPin, Upstream};
 pub use setting::{Fallback, Kind, Setting};
 pub use state_dir::{StateDir, StateError};
+pub(crate) use units::duration;
 pub use values::Auto;
 
 use std::fs::File;
