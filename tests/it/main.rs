@@ -5,3 +5,4 @@ mod architecture;
 mod crypto_python;
 mod hints;
 mod detect;
+mod detect_cli;
