@@ -37,5 +37,7 @@ pub mod detect;
 // The cellar: used by all, knows none.
 pub mod clock;
 pub mod identity;
+pub mod private_file;
 pub mod secret;
+pub mod state_dir;
 pub mod telemetry;

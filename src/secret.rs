@@ -98,6 +98,8 @@ secrets! {
     RefreshToken;
     /// The id of a pending login, 300 s, single use (PROTOCOL section 1).
     LoginSessionId;
+    /// What the key is made from that seals the stored logins, where one is configured.
+    SealingPassphrase;
     /// What a local caller shows when `guard.local_key` is set.
     LocalKey;
 }

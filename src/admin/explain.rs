@@ -119,7 +119,9 @@ impl From<&SessionError> for Explained {
             SessionError::AccountBlocked(_) => (Cause::AccountBlocked, None),
             SessionError::FingerprintMismatch => (Cause::FingerprintMismatch, None),
             SessionError::RiskChallenge => (Cause::RiskChallenge, None),
-            SessionError::RateLimited { retry_after } => (Cause::SignInRateLimited, Some(*retry_after)),
+            SessionError::RateLimited { retry_after } | SessionError::TooManyComplaints { retry_after } => {
+                (Cause::SignInRateLimited, Some(*retry_after))
+            }
             SessionError::Portal { source, retry_after } => (portal_cause(source), Some(*retry_after)),
             SessionError::Channel(_) => (Cause::ChannelFailed, None),
             SessionError::NoChannel => (Cause::NoSecureChannel, None),
@@ -291,6 +293,7 @@ fn with_sources(error: &SessionError) -> String {
         | SessionError::FingerprintMismatch
         | SessionError::RiskChallenge
         | SessionError::RateLimited { .. }
+        | SessionError::TooManyComplaints { .. }
         | SessionError::NoChannel
         | SessionError::WaitedTooLong
         | SessionError::QueueFull

@@ -1,23 +1,26 @@
 //! From the configuration to the rooms.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 
 use http::{HeaderName, HeaderValue};
 
 use super::{StartError, settings};
 use crate::channel::Fingerprint;
 use crate::clock::SharedClock;
-use crate::config::{Auto, Config, ExtraValue, Surroundings};
+use crate::config::{Auto, Config, ExtraValue, StoreKind, Surroundings};
 use crate::guard::Guard;
+use crate::identity::IdentityName;
 use crate::listener::{self, Bound, Endpoint};
 use crate::portal::{Adopted, Client, Dialect};
 use crate::proxy::House;
 use crate::response::Responder;
 use crate::route::RouteTable;
-use crate::secret::{AccessCode, ClientHash, Expose, LocalKey};
-use crate::session::{Credentials, SessionHandle};
-use crate::upstream::{Injected, Upstream};
+use crate::secret::{AccessCode, ClientHash, Expose, LocalKey, SealingPassphrase};
+use crate::session::{Credentials, FileStore, MemoryStore, Owned, SealingKey, SessionHandle, Store};
+use crate::state_dir::StateDir;
+use crate::upstream::{self, Base, Injected, Upstream};
 
 const ACCESS_CODE: HeaderName = HeaderName::from_static("x-portal-access-code");
 const CLIENT_HASH: HeaderName = HeaderName::from_static("x-client-hash");
@@ -30,6 +33,7 @@ pub struct Secrets {
     pub(super) credentials: Option<Credentials>,
     pub(super) local_key: Option<LocalKey>,
     pub(super) extra_headers: Vec<(HeaderName, HeaderValue)>,
+    pub(super) sealing: Option<SealingPassphrase>,
 }
 
 impl Secrets {
@@ -56,12 +60,8 @@ impl Secrets {
             credentials: config.login.credentials(from).await?,
             local_key: config.guard.fetch_local_key(from).await?,
             extra_headers,
+            sealing: config.login_store.fetch_key(from).await?,
         })
-    }
-
-    /// What signs in, if an account is configured.
-    pub fn credentials(&self) -> Option<&Credentials> {
-        self.credentials.as_ref()
     }
 
     /// The headers of the identity that go on every request.
@@ -82,7 +82,7 @@ impl Secrets {
 }
 
 /// Opens every socket, for every worker.
-pub(super) fn bind(config: &Config) -> Result<Vec<Bound>, StartError> {
+pub(super) fn bind(config: &Config) -> Result<Vec<Bound>, listener::BindError> {
     let workers = match config.listen.workers {
         Auto::Given(workers) => workers,
         Auto::Auto => std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
@@ -98,9 +98,9 @@ pub(super) fn bind(config: &Config) -> Result<Vec<Bound>, StartError> {
         {
             endpoints.retain(|endpoint| !matches!(endpoint, Endpoint::Tcp(SocketAddr::V6(_))));
             tracing::info!("this machine has no [::1]; listening on 127.0.0.1 alone");
-            Ok(listener::bind(&endpoints, workers)?)
+            listener::bind(&endpoints, workers)
         }
-        bound => Ok(bound?),
+        bound => bound,
     }
 }
 
@@ -112,12 +112,52 @@ pub(crate) fn portal(
     config: &Config,
     dialect: &Dialect,
     injected: &Injected,
+    own_addresses: &[SocketAddr],
 ) -> Result<(Upstream, Client), StartError> {
-    let upstream = Upstream::new(&config.upstream.settings(dialect)).map_err(StartError::Upstream)?;
+    let doors =
+        upstream::Settings { own_addresses: own_addresses.to_vec(), ..config.upstream.settings(dialect) };
+    let upstream = Upstream::new(&doors).map_err(StartError::Upstream)?;
+    if own_addresses.iter().any(|own| is_at(upstream.base(), own)) {
+        return Err(StartError::OwnListener(upstream.base().authority().to_owned()));
+    }
     let pin = config.portal.key_pin.as_ref().map(|pin| Fingerprint::from(pin.digest()));
     let client = Client::new(upstream.for_another_worker(), dialect.clone(), injected.clone(), pin)
         .with_settings(settings::client(config));
     Ok((upstream, client))
+}
+
+/// What remembers the login.
+///
+/// # Errors
+/// If the state directory cannot be used.
+fn store(config: &Config, secrets: &Secrets) -> Result<Arc<dyn Store>, StartError> {
+    match config.login_store.kind {
+        StoreKind::Memory => return Ok(Arc::new(MemoryStore::new())),
+        StoreKind::File => {}
+    }
+    let dir = StateDir::open(&config.state_dir)?;
+    let key = match &secrets.sealing {
+        Some(passphrase) => SealingKey::from_passphrase(passphrase.clone()),
+        None => SealingKey::new(&*dir.sealing_key()?),
+    };
+    let account = config.login.email.as_ref().map_or_else(String::new, |email| email.as_str().to_lowercase());
+    let owned = Owned {
+        identity: IdentityName::sole(),
+        // Tokens are for the portal that gave them: one that is configured later never gets to see them.
+        realm: format!("{} {} {account}", config.upstream.url, config.portal.name.as_str()),
+        key,
+        lock_timeout: config.login_store.lock_timeout,
+    };
+    Ok(Arc::new(FileStore::new(dir, owned)))
+}
+
+/// Whether the URL itself says that the portal is at this address; names are looked up when they are needed.
+fn is_at(base: &Base, own: &SocketAddr) -> bool {
+    let same_host = match base.host().parse::<IpAddr>() {
+        Ok(ip) => ip == own.ip() || (own.ip().is_unspecified() && ip.is_loopback()),
+        Err(_) => base.host() == "localhost" && (own.ip().is_loopback() || own.ip().is_unspecified()),
+    };
+    base.port() == own.port() && same_host
 }
 
 /// Every room but the listener, and the way to the portal for one worker after another.
@@ -129,15 +169,19 @@ pub(super) fn house(
 ) -> Result<(House, Upstream), StartError> {
     let dialect = config.dialect();
     let injected = secrets.injected()?;
-    let (upstream, client) = portal(config, &dialect, &injected)?;
+    let (upstream, client) = portal(config, &dialect, &injected, addresses)?;
     let wall = clock.clone();
     let client = client.with_wall(move || wall.wall());
     let guard = Guard::new(&settings::guard(config, addresses, secrets.local_key.clone()))?;
     let routes = RouteTable::new(settings::route(config, &dialect, &injected)?)?;
     let responder =
         Responder::new(upstream.base().clone(), settings::answer_cookies(config), routes.headers().clone());
-    let session =
-        SessionHandle::spawn(client, settings::session(config, secrets.credentials.clone()), clock.clone());
+    let session = SessionHandle::spawn_with(
+        client,
+        settings::session(config, secrets.credentials.clone()),
+        clock.clone(),
+        store(config, secrets)?,
+    );
     let adopted = Adopted::new(&dialect, config.login.adopt, config.session.assumed_token_life);
     let settings = settings::proxy(config, &dialect, adopted);
     Ok((House { guard, routes, session, responder, injected, clock, settings }, upstream))

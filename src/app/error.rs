@@ -7,6 +7,7 @@ use crate::config::{ClientHashError, SecretError};
 use crate::guard::BadSettings;
 use crate::listener::BindError;
 use crate::route::BadPattern;
+use crate::state_dir::StateError;
 
 /// Why the proxy does not start.
 #[derive(Debug, thiserror::Error)]
@@ -17,6 +18,9 @@ pub enum StartError {
     /// The client hash is not to be had.
     #[error(transparent)]
     ClientHash(#[from] ClientHashError),
+    /// The state directory cannot keep logins.
+    #[error(transparent)]
+    State(#[from] StateError),
     /// A secret cannot be sent as it is.
     #[error("{setting} holds characters that no header may hold")]
     NotAHeader {
@@ -26,6 +30,9 @@ pub enum StartError {
     /// The way to the portal cannot be prepared: a CA file, a certificate, a URL.
     #[error("{0}")]
     Upstream(String),
+    /// The portal's address is one that the proxy listens on.
+    #[error("upstream.url leads to {0}, where the proxy itself listens")]
+    OwnListener(String),
     /// Nothing listens.
     #[error(transparent)]
     Bind(#[from] BindError),
@@ -49,10 +56,12 @@ impl StartError {
         match self {
             Self::Secret(error) => error.hint(),
             Self::ClientHash(error) => error.hint(),
+            Self::State(error) => error.hint(),
             Self::Admin(error) => Some(error.hint()),
             Self::Bind(BindError::InUse(at)) => Some(format!(
                 "another program listens on {at}: stop it, or choose another address with --listen"
             )),
+            Self::OwnListener(_) => Some("set upstream.url to the portal's own address".into()),
             Self::NotAHeader { .. } => Some("write it again, in visible ASCII characters".into()),
             Self::Bind(_) | Self::Upstream(_) | Self::Guard(_) | Self::Route(_) | Self::Runtime(_) => None,
         }

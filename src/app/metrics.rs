@@ -40,6 +40,11 @@ pub(super) fn source(
         let gauges = [
             ("portunus_connections", "Callers' connections open now.", limits.open_connections()),
             ("portunus_in_flight", "Requests on their way now.", limits.in_flight()),
+            (
+                "portunus_unsaved",
+                "1 while the login in use could not be stored, so that a crash would lose it.",
+                usize::from(counted.unsaved),
+            ),
         ]
         .map(|(name, help, value)| Metric::gauge(name, help, value as f64));
         path.into_iter().chain(sign_in).chain(gauges).collect()

@@ -11,6 +11,7 @@ mod build;
 mod error;
 mod metrics;
 mod settings;
+mod visit;
 mod workers;
 
 use std::net::SocketAddr;
@@ -32,6 +33,7 @@ use crate::telemetry::Totals;
 pub use build::Secrets;
 pub(crate) use build::portal;
 pub use error::StartError;
+pub use visit::{Visit, try_addresses};
 
 use workers::Workers;
 

@@ -158,6 +158,7 @@ pub(super) fn session(config: &Config, credentials: Option<Credentials>) -> sess
         backoff_most: written.backoff_most,
         retry_after_most: written.retry_after_most,
         automatic_attempts: config.login.automatic_attempts as usize,
+        proven_attempts: config.login.proven_attempts as usize,
         person_attempts: config.login.person_attempts as usize,
         attempt_window: config.login.attempt_window,
         code_retries: config.login.code_retries,

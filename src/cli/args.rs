@@ -8,7 +8,8 @@ use clap::{Args, ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand
 
 use super::environment::Environment;
 use super::exit::Exit;
-use crate::{config, detect};
+use crate::config::{self, Flag};
+use crate::detect;
 
 /// A local authenticating reverse proxy: plain HTTP on localhost in, secure channel and login handled, portal out.
 #[derive(Debug, Parser)]
@@ -66,11 +67,13 @@ pub enum Command {
     /// Try it without a portal: simulator and proxy in one process, signed in
     #[cfg(feature = "demo")]
     Demo(DemoFlags),
+    /// Write what a shell needs to complete these commands; `portunus completions bash > FILE`
+    Completions(CompletionsFlags),
 }
 
-/// `portunus run`: each flag stands above the same setting of the configuration.
+/// Settings of the configuration that can be given as flags; a flag stands above the environment and the file.
 #[derive(Debug, Clone, Default, Args)]
-pub struct RunFlags {
+pub struct SettingFlags {
     /// Where to listen, such as 127.0.0.1:8787; may be given several times
     #[arg(long, value_name = "ADDRESS")]
     pub listen: Vec<String>,
@@ -83,13 +86,21 @@ pub struct RunFlags {
     #[arg(long)]
     pub unsafe_listen: bool,
 
-    /// What to log: error, warn, info, debug, trace, or a filter such as portunus=debug
-    #[arg(long, value_name = "FILTER")]
-    pub log_level: Option<String>,
-
     /// Where tokens and the client hash are kept
     #[arg(long, value_name = "DIR")]
     pub state_dir: Option<PathBuf>,
+}
+
+/// `portunus run`.
+#[derive(Debug, Clone, Default, Args)]
+pub struct RunFlags {
+    /// Settings.
+    #[command(flatten)]
+    pub settings: SettingFlags,
+
+    /// What to log: error, warn, info, debug, trace, or a filter such as portunus=debug
+    #[arg(long, value_name = "FILTER")]
+    pub log_level: Option<String>,
 
     /// Never ask on the terminal; what would need it fails
     #[arg(long)]
@@ -99,7 +110,7 @@ pub struct RunFlags {
 /// `portunus check`.
 #[derive(Debug, Clone, Default, Args)]
 pub struct CheckFlags {
-    /// Sign in as well; spends one login attempt
+    /// Sign in as well, ask for the profile, and sign out; spends one login attempt
     #[arg(long)]
     pub login: bool,
 
@@ -107,9 +118,30 @@ pub struct CheckFlags {
     #[arg(long)]
     pub json: bool,
 
+    /// Settings.
+    #[command(flatten)]
+    pub settings: SettingFlags,
+
     /// Never ask on the terminal
     #[arg(long)]
     pub no_input: bool,
+}
+
+impl SettingFlags {
+    /// As the configuration takes them.
+    pub(super) fn as_flags(&self) -> Vec<Flag> {
+        let Self { listen, upstream, unsafe_listen: _, state_dir } = self;
+        let flag = |name: &str, setting: &str, value: &str| Flag {
+            name: name.to_owned(),
+            setting: setting.to_owned(),
+            value: value.to_owned(),
+        };
+        let mut all: Vec<Flag> =
+            listen.iter().map(|address| flag("--listen", "listen.addresses", address)).collect();
+        all.extend(upstream.iter().map(|url| flag("--upstream", "upstream.url", url)));
+        all.extend(state_dir.iter().map(|dir| flag("--state-dir", "state.dir", &dir.to_string_lossy())));
+        all
+    }
 }
 
 /// `portunus login`.
@@ -241,6 +273,30 @@ pub struct DemoFlags {
     /// The simulator's port; 0 takes a free one
     #[arg(long, value_name = "PORT", default_value_t = 0)]
     pub portal_port: u16,
+
+    /// How the simulator spells the protocol: guide, scv2, sdk, wiki, plain, random
+    #[arg(long, value_name = "NAME", default_value = "guide", hide_possible_values = true)]
+    #[arg(value_parser = ["guide", "scv2", "sdk", "wiki", "plain", "random"])]
+    pub dialect: String,
+
+    /// Which random dialect
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u64,
+}
+
+/// `portunus completions`.
+#[derive(Debug, Clone, Args)]
+pub struct CompletionsFlags {
+    /// Which shell
+    #[arg(value_name = "SHELL")]
+    pub shell: clap_complete::Shell,
+}
+
+/// The script by which a shell completes our commands.
+pub(super) fn completions(flags: &CompletionsFlags) -> String {
+    let mut script = Vec::new();
+    clap_complete::generate(flags.shell, &mut Arguments::command(), env!("CARGO_PKG_NAME"), &mut script);
+    String::from_utf8_lossy(&script).trim_end().to_owned()
 }
 
 /// A second factor.
@@ -349,6 +405,18 @@ mod tests {
             assert!(help.contains("--socket <PATH>"), "{help}");
             for secret in ["--password ", "--password=", "--code ", "--token", "--otp-secret"] {
                 assert!(!help.contains(secret), "{command}: {secret}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_shell_is_given_a_script_that_knows_the_commands() {
+        for shell in ["bash", "zsh", "fish"] {
+            let parsed = parsed(&format!("portunus completions {shell}")).unwrap();
+            let Command::Completions(flags) = parsed.command else { panic!("not completions") };
+            let script = completions(&flags);
+            for word in ["portunus", "check", "logout", "no-input"] {
+                assert!(script.contains(word), "{shell}: {word}");
             }
         }
     }

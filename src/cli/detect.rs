@@ -44,7 +44,8 @@ pub(super) async fn detect(
     }
     let person = join::Typist::of(flags.no_input, environment);
     let person = person.as_ref().map(|person| person as _);
-    let secrets = Secrets::fetch(&config, &config.surroundings(&variables, person)).await?;
+    let secrets = Secrets::fetch(&config, &config.surroundings(&variables, person)).await;
+    let secrets = secrets.map_err(|error| Failure::from(&error))?;
     let clock = SystemClock::shared();
     let mut teller = Teller { terminal, flags, stopped: None };
     let account = match secrets.credentials() {
@@ -77,8 +78,9 @@ pub(super) async fn detect(
 
 /// The deployment, by the configuration's access code, client hash, extra headers, and certificate authorities.
 fn target(config: &Config, secrets: &Secrets) -> Result<Target, Failure> {
-    let (dialect, injected) = (config.dialect(), secrets.injected()?);
-    let (upstream, _) = app::portal(config, &dialect, &injected)?;
+    let refused = |error| Failure::from(&error);
+    let (dialect, injected) = (config.dialect(), secrets.injected().map_err(refused)?);
+    let (upstream, _) = app::portal(config, &dialect, &injected, &[]).map_err(refused)?;
     Ok(Target {
         portal: config.portal.name.as_str().to_owned(),
         upstream,

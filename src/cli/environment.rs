@@ -52,15 +52,20 @@ impl Environment {
         self.directory("XDG_STATE_HOME").or_else(|| Some(self.directory("HOME")?.join(".local/state")))
     }
 
-    /// Where the admin socket of a proxy with this configuration is unless something else is said:
-    /// `$XDG_RUNTIME_DIR/portunus/NAME.sock`, and without that directory `portunus/NAME.sock` in the state
-    /// home. NAME is the configuration file's without its ending, so that each has its own. Never in `/tmp`.
+    /// Where the admin socket of a proxy with this configuration is unless something else is said, as
+    /// `admin.socket` has it: NAME.sock in `$RUNTIME_DIRECTORY` (systemd), else in `$XDG_RUNTIME_DIR/portunus`,
+    /// else in the default state directory. NAME is the configuration file's without its ending, so that each
+    /// has its own. Never in `/tmp`.
     pub fn default_socket(&self, config: Option<&Path>) -> Option<PathBuf> {
-        let runtime = self.directory("XDG_RUNTIME_DIR").or_else(|| self.state_home())?;
-        let name = config.and_then(Path::file_stem).unwrap_or(OsStr::new("portunus"));
-        let mut file = name.to_owned();
+        let base = |home: Option<PathBuf>| Some(home?.join("portunus"));
+        let directory = self
+            .directory("RUNTIME_DIRECTORY")
+            .or_else(|| base(self.directory("XDG_RUNTIME_DIR")))
+            .or_else(|| self.directory("STATE_DIRECTORY"))
+            .or_else(|| base(self.state_home()))?;
+        let mut file = config.and_then(Path::file_stem).unwrap_or(OsStr::new("portunus")).to_owned();
         file.push(".sock");
-        Some(runtime.join("portunus").join(file))
+        Some(directory.join(file))
     }
 }
 
@@ -91,6 +96,10 @@ mod tests {
         assert_eq!(
             socket(&[("XDG_RUNTIME_DIR", "relative"), ("HOME", "/home/a")], None),
             Some("/home/a/.local/state/portunus/portunus.sock".into())
+        );
+        assert_eq!(
+            socket(&[("RUNTIME_DIRECTORY", "/run/portunus"), run[0]], None),
+            Some("/run/portunus/portunus.sock".into())
         );
         assert_eq!(socket(&[], None), None);
     }

@@ -1,18 +1,15 @@
-//! Where the command line meets the house: the only file of this room that knows `Config` and `app`.
-//!
-//! JOIN: `run`, `stages` and `demo` are filled when those rooms stand; `client` then asks the configuration
-//! for `admin.socket` between the flag and the default.
+//! Where the command line meets the configuration: which file is read, where secrets are typed, and where a
+//! running proxy is found.
 
 use std::io;
 use std::path::PathBuf;
 
 use zeroize::Zeroizing;
 
-use super::args::{CheckFlags, GlobalFlags};
+use super::args::GlobalFlags;
 use super::environment::Environment;
 use super::failure::Failure;
 use super::prompt;
-use super::stage::Stages;
 use super::terminal::{Question, Terminal};
 use crate::admin::Client;
 use crate::config::{self, CONFIG_VARIABLE, Config, Inputs, Person};
@@ -56,31 +53,31 @@ impl Person for Typist {
     }
 }
 
-/// The stages of `portunus check`, each on what the one before it found.
-pub(super) async fn stages(
-    _global: &GlobalFlags,
-    _flags: &CheckFlags,
-    _environment: &Environment,
-    _stages: &mut Stages<'_, impl Terminal>,
-) -> Result<(), Failure> {
-    unimplemented!("joined with config, upstream and portal")
-}
-
-/// `portunus demo`.
-#[cfg(feature = "demo")]
-pub(super) fn demo(
-    _global: &GlobalFlags,
-    _flags: &super::args::DemoFlags,
-    _environment: &Environment,
-    _terminal: &mut impl Terminal,
-) -> Result<super::exit::Exit, Failure> {
-    unimplemented!("joined with app and the simulator")
-}
-
-/// The running proxy: by the flag, else where a proxy of this user has its socket by default.
-pub(super) fn client(global: &GlobalFlags, environment: &Environment) -> Result<Client, Failure> {
-    let config = global.config_path(environment);
-    let socket = global.socket.clone().or_else(|| environment.default_socket(config.as_deref()));
+/// The running proxy: by the flag, else where its configuration has the socket. One that does not load is no
+/// reason not to find the proxy that was started with an earlier version of it.
+pub(super) fn client(
+    global: &GlobalFlags,
+    environment: &Environment,
+    terminal: &mut impl Terminal,
+) -> Result<Client, Failure> {
+    if let Some(socket) = &global.socket {
+        return Ok(Client::new(socket));
+    }
+    let file = config_file(global, environment)?;
+    let variables = variables(environment);
+    let inputs = Inputs { file: file.as_deref(), environment: &variables, flags: &[], unsafe_listen: true };
+    match Config::load(&inputs) {
+        Ok(Config { admin_socket: Some(socket), .. }) => return Ok(Client::new(socket)),
+        Ok(Config { admin_socket: None, .. }) => {
+            let what = "the configuration has no admin socket: admin.enabled is false";
+            return Err(Failure::usage(what)
+                .hint("a proxy without one cannot be spoken to; set admin.enabled = true and restart it"));
+        }
+        Err(problems) => terminal.detail(&format!(
+            "the configuration does not load; looking for the socket where it is by default\n{problems}"
+        )),
+    }
+    let socket = environment.default_socket(file.as_deref());
     socket.map(Client::new).ok_or_else(|| {
         Failure::usage(
             "there is no place to look for a running proxy: neither XDG_RUNTIME_DIR nor HOME is set",

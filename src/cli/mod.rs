@@ -3,11 +3,13 @@
 //! In: the arguments and an [`Environment`], both handed over by `main`. Out: an [`Exit`]. Always: a secret in
 //! the arguments is refused, a prompt appears on a terminal only and never under `--no-input`, and the
 //! terminal is left as it was found. Refuses to know: the portal; `login`, `logout` and `status` speak to a
-//! running proxy over its admin socket, the other commands hand over to the house in [`join`].
+//! running proxy over its admin socket, `run`, `check` and `demo` hand over to the house.
 
 mod args;
 mod argv;
 mod check;
+#[cfg(feature = "demo")]
+mod demo;
 mod detect;
 mod environment;
 mod exit;
@@ -23,6 +25,7 @@ mod span;
 mod stage;
 mod status;
 mod terminal;
+#[cfg(feature = "demo")]
 mod tour;
 
 pub use args::{Arguments, ColorWhen, Command, DetectFlags, GlobalFlags, RunFlags};
@@ -31,6 +34,7 @@ pub use exit::Exit;
 pub use failure::Failure;
 pub use stage::{Fault, Outcome, Passed, Stage, Stages};
 pub use terminal::{Screen, Terminal};
+#[cfg(feature = "demo")]
 pub use tour::{Step, Tour};
 
 /// Reads the arguments and does what they say.
@@ -57,20 +61,24 @@ fn dispatch(parsed: Arguments, environment: &Environment, screen: &mut Screen) -
         Command::Run(flags) => run::run(&global, &flags, environment, screen).map(|()| Exit::Ok),
         Command::Check(flags) => wait(check::check(&global, &flags, environment, screen)),
         Command::Login(flags) => {
-            let client = join::client(&global, environment)?;
+            let client = join::client(&global, environment, screen)?;
             wait(login::login(&client, &flags, screen))
         }
         Command::Logout(flags) => {
-            let client = join::client(&global, environment)?;
+            let client = join::client(&global, environment, screen)?;
             wait(logout::logout(&client, &flags, screen))
         }
         Command::Status(flags) => {
-            let client = join::client(&global, environment)?;
+            let client = join::client(&global, environment, screen)?;
             wait(status::status(&client, &flags, screen))
         }
         Command::Detect(flags) => wait(detect::detect(&global, &flags, environment, screen)),
+        Command::Completions(flags) => {
+            screen.data(&args::completions(&flags));
+            Ok(Exit::Ok)
+        }
         #[cfg(feature = "demo")]
-        Command::Demo(flags) => join::demo(&global, &flags, environment, screen),
+        Command::Demo(flags) => demo::demo(&global, &flags, environment, screen),
     }
 }
 

@@ -25,7 +25,7 @@ pub(super) fn run(
         file: file.as_deref(),
         environment: &variables,
         flags: &settings_of(flags),
-        unsafe_listen: flags.unsafe_listen,
+        unsafe_listen: flags.settings.unsafe_listen,
     })?;
     let color = telemetry::color_wanted(environment.var("NO_COLOR"));
     telemetry::start_logs(&config.log.settings(color))
@@ -37,7 +37,7 @@ pub(super) fn run(
         let mut signals = Signals::listen()?;
         let running = app::start(&config, &variables, person.as_ref().map(|p| p as _), SystemClock::shared())
             .await
-            .map_err(Failure::from)?;
+            .map_err(|error| Failure::from(&error))?;
         for address in running.addresses() {
             terminal.data(&format!("listening on http://{address}"));
         }
@@ -69,18 +69,18 @@ async fn serve(
 }
 
 /// The two signals that ask a process to end.
-struct Signals {
+pub(super) struct Signals {
     terminate: Signal,
     interrupt: Signal,
 }
 
 impl Signals {
-    fn listen() -> Result<Self, Failure> {
+    pub(super) fn listen() -> Result<Self, Failure> {
         let listen = |kind| signal(kind).map_err(|e| Failure::failed(format!("cannot take signals: {e}")));
         Ok(Self { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
     }
 
-    async fn next(&mut self) {
+    pub(super) async fn next(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}
@@ -88,22 +88,25 @@ impl Signals {
     }
 }
 
-impl From<StartError> for Failure {
-    fn from(error: StartError) -> Self {
+impl From<&StartError> for Failure {
+    fn from(error: &StartError) -> Self {
         let mut what = error.to_string();
-        let mut source = std::error::Error::source(&error);
+        let mut source = std::error::Error::source(error);
         while let Some(cause) = source {
             what.push_str(&format!(": {cause}"));
             source = cause.source();
         }
-        let failure = match &error {
+        let failure = match error {
             StartError::Secret(_)
             | StartError::ClientHash(_)
             | StartError::NotAHeader { .. }
             | StartError::Guard(_)
             | StartError::Route(_)
+            | StartError::OwnListener(_)
             | StartError::Upstream(_) => Self::usage(what),
-            StartError::Bind(_) | StartError::Admin(_) | StartError::Runtime(_) => Self::failed(what),
+            StartError::State(_) | StartError::Bind(_) | StartError::Admin(_) | StartError::Runtime(_) => {
+                Self::failed(what)
+            }
         };
         match error.hint() {
             Some(hint) => failure.hint(hint),
@@ -114,15 +117,11 @@ impl From<StartError> for Failure {
 
 /// Flags stand above the environment and the file.
 fn settings_of(flags: &RunFlags) -> Vec<Flag> {
-    let flag = |name: &str, setting: &str, value: &str| Flag {
-        name: name.to_owned(),
-        setting: setting.to_owned(),
-        value: value.to_owned(),
-    };
-    let mut all: Vec<Flag> =
-        flags.listen.iter().map(|address| flag("--listen", "listen.addresses", address)).collect();
-    all.extend(flags.upstream.iter().map(|url| flag("--upstream", "upstream.url", url)));
-    all.extend(flags.log_level.iter().map(|level| flag("--log-level", "log.level", level)));
-    all.extend(flags.state_dir.iter().map(|dir| flag("--state-dir", "state.dir", &dir.to_string_lossy())));
+    let mut all = flags.settings.as_flags();
+    all.extend(flags.log_level.iter().map(|level| Flag {
+        name: "--log-level".to_owned(),
+        setting: "log.level".to_owned(),
+        value: level.clone(),
+    }));
     all
 }

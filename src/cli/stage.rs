@@ -14,6 +14,9 @@ use crate::admin::Whose;
 /// How long one stage may take.
 pub(super) const STAGE_TIME: Duration = Duration::from_secs(15);
 
+/// Why a stage is not run that takes more than was asked for.
+const NOT_ASKED: &str = "not asked for (--login)";
+
 /// What a stage that went well hands to the next, and what it has to say.
 #[derive(Debug)]
 pub struct Passed<T> {
@@ -94,26 +97,68 @@ impl<'a, T: Terminal> Stages<'a, T> {
     where
         F: Future<Output = Result<Passed<O>, Fault>>,
     {
+        self.stage_within(STAGE_TIME, name, input, body).await
+    }
+
+    /// As [`Stages::stage`], for a stage that may take another time than the others.
+    pub async fn stage_within<I, O, F>(
+        &mut self,
+        limit: Duration,
+        name: &'static str,
+        input: Option<I>,
+        body: impl FnOnce(I) -> F,
+    ) -> Option<O>
+    where
+        F: Future<Output = Result<Passed<O>, Fault>>,
+    {
         let Some(input) = input else {
-            let failed = self.stages.iter().find(|stage| matches!(stage.outcome, Outcome::Failed(_)));
-            let why =
-                failed.map_or_else(|| "not asked for".to_owned(), |stage| format!("needs {}", stage.name));
-            self.push(name, Outcome::Skipped { why }, Duration::ZERO);
+            self.skip(name);
             return None;
         };
         let begun = Instant::now();
-        let run = tokio::time::timeout(STAGE_TIME, body(input));
-        let result = waiting(self.terminal, name, run).await.unwrap_or_else(|_elapsed| Err(too_slow()));
+        let run = tokio::time::timeout(limit, body(input));
+        let result = waiting(self.terminal, name, run).await.unwrap_or_else(|_elapsed| Err(too_slow(limit)));
+        self.done(name, begun.elapsed(), result)
+    }
+
+    /// A stage that was run elsewhere, and took this long. Returns what it hands to the next.
+    pub fn done<O>(
+        &mut self,
+        name: &'static str,
+        took: Duration,
+        result: Result<Passed<O>, Fault>,
+    ) -> Option<O> {
         let (outcome, value) = match result {
             Ok(Passed { value, detail }) => (Outcome::Ok { detail }, Some(value)),
             Err(fault) => (Outcome::Failed(fault), None),
         };
-        self.push(name, outcome, begun.elapsed());
+        self.push(name, outcome, took);
         value
     }
 
+    /// A stage that is not run, because an earlier one failed or nobody asked for it.
+    pub fn skip(&mut self, name: &'static str) {
+        let failed = self.stages.iter().find(|stage| matches!(stage.outcome, Outcome::Failed(_)));
+        let why =
+            failed.map_or_else(|| NOT_ASKED.to_owned(), |stage| format!("not run, needs {}", stage.name));
+        self.leave_out(name, why);
+    }
+
+    /// As [`Stages::skip`], for several.
+    pub fn skip_all(&mut self, names: &[&'static str]) {
+        names.iter().for_each(|name| self.skip(name));
+    }
+
+    /// A stage that is not run, for a reason of its own.
+    pub fn leave_out(&mut self, name: &'static str, why: impl Into<String>) {
+        self.push(name, Outcome::Skipped { why: why.into() }, Duration::ZERO);
+    }
+
     /// Ends the check: shows the JSON if it was asked for; the exit code of the first fault.
-    pub fn finish(self) -> Exit {
+    pub fn finish(mut self) -> Exit {
+        if !self.json {
+            self.show_skipped();
+        }
         let fault = self.stages.iter().find_map(|stage| match &stage.outcome {
             Outcome::Failed(fault) => Some(fault.exit),
             Outcome::Ok { .. } | Outcome::Skipped { .. } => None,
@@ -128,37 +173,68 @@ impl<'a, T: Terminal> Stages<'a, T> {
     fn push(&mut self, name: &'static str, outcome: Outcome, took: Duration) {
         let stage = Stage { name, outcome, took };
         if !self.json {
-            self.terminal.data(&render(&stage, self.terminal.paint()));
+            // Those that are skipped for one reason share a line, shown once it is known which they are.
+            if skipped(&stage).is_none_or(|why| self.skipped_last() != Some(why)) {
+                self.show_skipped();
+            }
+            if skipped(&stage).is_none() {
+                self.terminal.data(&render(&stage, self.terminal.paint()));
+            }
         }
         self.stages.push(stage);
     }
+
+    /// Why the last stage was skipped, if it was.
+    fn skipped_last(&self) -> Option<&str> {
+        self.stages.last().and_then(skipped)
+    }
+
+    /// Shows the stages at the end of the list that were skipped, which are all skipped for the same reason.
+    fn show_skipped(&mut self) {
+        let Some(why) = self.skipped_last().map(str::to_owned) else { return };
+        let names: Vec<_> =
+            self.stages.iter().rev().map_while(|s| (skipped(s)? == why).then_some(s.name)).collect();
+        let names: Vec<_> = names.into_iter().rev().collect();
+        let mark = self.terminal.paint().faint('-');
+        self.terminal.data(&format!("{mark} {}: {why}", names.join(", ")));
+    }
 }
 
-fn too_slow() -> Fault {
+fn skipped(stage: &Stage) -> Option<&str> {
+    match &stage.outcome {
+        Outcome::Skipped { why } => Some(why),
+        Outcome::Ok { .. } | Outcome::Failed(_) => None,
+    }
+}
+
+fn too_slow(limit: Duration) -> Fault {
     Fault {
-        what: format!("no answer within {} s", STAGE_TIME.as_secs()),
+        what: format!("no answer within {} s", limit.as_secs()),
         who: Whose::Network,
         hint: Some("is there a firewall or a corporate proxy on the way?".to_owned()),
         exit: Exit::Unreachable,
     }
 }
 
+/// Room for the longest name of a stage.
+const NAME_WIDTH: usize = 14;
+
 /// One stage as lines: mark, name, time, what was found; below a failure whose it is and what to do.
 fn render(stage: &Stage, paint: Paint) -> String {
     let (mark, text) = match &stage.outcome {
         Outcome::Ok { detail } => (paint.good('✓'), detail.clone()),
         Outcome::Failed(fault) => (paint.bad('✗'), fault.what.clone()),
-        Outcome::Skipped { why } => (paint.faint('-'), format!("skipped: {why}")),
+        Outcome::Skipped { why } => (paint.faint('-'), why.clone()),
     };
-    let time = match stage.outcome {
-        Outcome::Skipped { .. } => String::new(),
-        Outcome::Ok { .. } | Outcome::Failed(_) => took(stage.took),
-    };
-    let mut lines = format!("{mark} {:<12} {} {text}", stage.name, paint.faint(format!("{time:>8}")));
+    let time = took(stage.took);
+    let indent = " ".repeat(NAME_WIDTH + 12);
+    let text = text.replace('\n', &format!("\n{indent}"));
+    let mut lines =
+        format!("{mark} {:<NAME_WIDTH$} {} {text}", stage.name, paint.faint(format!("{time:>8}")));
     if let Outcome::Failed(fault) = &stage.outcome {
-        let indent = " ".repeat(24);
         lines = format!("{lines}\n{indent}whose: {}", whose(fault.who));
         if let Some(hint) = &fault.hint {
+            let hint = hint.replace('\n', &format!("\n{indent}      "));
             lines = format!("{lines}\n{indent}{} {hint}", paint.strong("hint:"));
         }
     }
@@ -215,11 +291,11 @@ mod tests {
         assert_eq!(
             script.data.join("\n"),
             "\
-✓ dns             <1 ms localhost is 127.0.0.1, ::1
-✗ tcp             <1 ms connection refused by 127.0.0.1:443
-                        whose: the way to the portal
-                        hint: is the portal up, and is the port right?
-- tls                   skipped: needs tcp"
+✓ dns               <1 ms localhost is 127.0.0.1, ::1
+✗ tcp               <1 ms connection refused by 127.0.0.1:443
+                          whose: the way to the portal
+                          hint: is the portal up, and is the port right?
+- tls: not run, needs tcp"
         );
     }
 
@@ -263,6 +339,6 @@ mod tests {
         let body = |()| async { Ok(Passed { value: (), detail: String::new() }) };
         stages.stage("login", None::<()>, body).await;
         assert_eq!(stages.finish(), Exit::Ok);
-        assert!(script.data[0].ends_with("skipped: not asked for"), "{:?}", script.data);
+        assert_eq!(script.data, ["- login: not asked for (--login)"]);
     }
 }

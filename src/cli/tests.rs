@@ -32,7 +32,7 @@ fn the_exit_code_says_which_kind_of_end_it_was() {
 #[test]
 fn without_any_place_for_a_socket_the_flag_is_asked_for() {
     let environment = Environment::default();
-    let failure = join::client(&GlobalFlags::default(), &environment).unwrap_err();
+    let failure = join::client(&GlobalFlags::default(), &environment, &mut Script::default()).unwrap_err();
     assert_eq!(failure.exit, Exit::Usage);
     assert!(failure.hint.unwrap().contains("--socket"));
 }

@@ -9,7 +9,6 @@
 mod document;
 mod environment;
 mod layers;
-mod private_file;
 mod problem;
 mod reader;
 mod reference;
@@ -17,14 +16,14 @@ mod secret_form;
 mod secret_source;
 mod section;
 mod setting;
-mod state_dir;
 #[cfg(test)]
 mod tests;
 mod units;
 mod values;
 
+pub use crate::private_file::PrivateFileError;
+pub use crate::state_dir::{StateDir, StateError};
 pub use environment::{CONFIG_VARIABLE, Environment, Flag};
-pub use private_file::PrivateFileError;
 pub use problem::{Place, Problem, Problems};
 pub use reference::reference;
 pub use secret_source::{Person, SecretCause, SecretError, SecretSource, Surroundings};
@@ -38,9 +37,9 @@ pub use section::portal::{ClientHashError, ClientHashSource, Portal, PortalName}
 pub use section::requests::RequestTemplate;
 pub use section::route::{Bearer, PathPattern, Protect, Replay, Route};
 pub use section::session::Session;
+pub use section::state::{LoginStore, StoreKind};
 pub use section::upstream::{Cookies, ExtraHeader, ExtraValue, KeyPin, Upstream};
 pub use setting::{Fallback, Kind, Setting};
-pub use state_dir::{StateDir, StateError};
 pub(crate) use units::duration;
 pub use values::Auto;
 
@@ -83,6 +82,8 @@ pub struct Config {
     pub limits: Limits,
     /// The state directory; [`StateDir::open`] makes and checks it.
     pub state_dir: PathBuf,
+    /// How logins are kept there.
+    pub login_store: LoginStore,
     /// The admin socket, if there is to be one.
     pub admin_socket: Option<PathBuf>,
     /// What is told on stderr.
@@ -156,9 +157,10 @@ impl Config {
         let has_key = guard.as_ref().is_none_or(|guard| guard.local_key.is_some());
         let listen = Listen::read(&mut reader.section("listen", document), inputs.unsafe_listen, has_key);
         let limits = Limits::read(&mut reader.section("limits", document));
-        let state_dir = section::state::State::read(&mut reader.section("state", document));
+        let state = section::state::State::read(&mut reader.section("state", document));
+        let state_dir = state.as_ref().map(|(dir, _)| dir.as_path());
         let admin_socket =
-            section::admin::Admin::read(&mut reader.section("admin", document), &name, state_dir.as_deref());
+            section::admin::Admin::read(&mut reader.section("admin", document), &name, state_dir);
         let log = Log::read(&mut reader.section("log", document));
         let routes = read_routes(reader, document);
 
@@ -167,6 +169,7 @@ impl Config {
         reader.report_unknown_flags(&settings);
         inputs.environment.report_unknown(reader, &settings);
 
+        let (state_dir, login_store) = state?;
         Some(Self {
             name,
             listen: listen?,
@@ -178,7 +181,8 @@ impl Config {
             routes: routes?,
             guard: guard?,
             limits: limits?,
-            state_dir: state_dir?,
+            state_dir,
+            login_store,
             admin_socket: admin_socket?,
             log: log?,
         })

@@ -10,7 +10,7 @@ use tokio::io::AsyncReadExt;
 use zeroize::Zeroizing;
 
 use super::environment::Environment;
-use super::private_file::{self, PrivateFileError};
+use crate::private_file::{self, PrivateFileError};
 
 /// Where a secret comes from. It is fetched when it is needed, not when the configuration is read.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use super::framing::Marks;
 use super::key::KeyCheck;
 use super::names::{Origin, OwnNames, Spoken, own_origin, same};
 use super::{BadSettings, Grant, Preflight, Refusal, Settings};
-use crate::listener::Peer;
+use crate::listener::{Malformed, Peer};
 
 /// The checks, with their lists made ready.
 #[derive(Debug, Clone)]
@@ -70,6 +70,9 @@ impl Guard {
     /// The [`Refusal`] of the first check that it does not pass; or, as one, the two answers that this room gives
     /// itself.
     pub fn admit<B>(&self, mut request: Request<B>, peer: &Peer) -> Result<Admitted<B>, Refusal> {
+        if let Some(fault) = request.extensions().get::<Malformed>() {
+            return Err(seen_in_the_bytes(*fault));
+        }
         let marks = Marks::read(request.headers(), request.version())?;
         check_method(request.method())?;
         let spoken = spoken_host(&request, marks.host)?;
@@ -124,6 +127,17 @@ impl Guard {
             return Ok(grant(true));
         }
         Err(Refusal::ForeignOrigin)
+    }
+}
+
+/// What the listener saw and the parsed request does not show.
+fn seen_in_the_bytes(fault: Malformed) -> Refusal {
+    match fault {
+        Malformed::TwoFramings => Refusal::AmbiguousLength,
+        Malformed::RepeatedLength => Refusal::BadContentLength,
+        Malformed::Fragment => Refusal::TargetForm,
+        Malformed::BareLineFeed => Refusal::BareLineFeed,
+        Malformed::Lost => Refusal::UnclearFraming,
     }
 }
 

@@ -40,19 +40,24 @@ impl<'a> Marks<'a> {
         let mut marks = Self::default();
         let mut length: Option<&[u8]> = None;
         let mut chunked = false;
+        let (mut ahead_of_need, mut same_origin) = (false, false);
         for (name, value) in headers {
             let text = name.as_str();
             // By length first: of the fields that every request has, few get past it.
             match text.len() {
                 4 if *name == HOST => once(&mut marks.host, value, Refusal::RepeatedHost)?,
                 6 if *name == ORIGIN => once(&mut marks.origin, value, Refusal::RepeatedOrigin)?,
-                7 if *name == UPGRADE => marks.upgrade = true,
+                // Some clients offer h2c with their first request, whatever it is. Nobody here acts on that (RFC
+                // 9113 section 3.1 has retired it), and the field is not passed on: there is one reading only.
+                7 if *name == UPGRADE => marks.upgrade |= !value.as_bytes().eq_ignore_ascii_case(b"h2c"),
+                11 if text == "sec-purpose" => ahead_of_need = true,
                 14 if *name == CONTENT_LENGTH => {
                     once(&mut length, value.as_bytes(), Refusal::BadContentLength)?;
                 }
                 14 if text == "sec-fetch-site" => {
                     // `none` is a person's own doing: an address typed, a bookmark.
                     marks.cross_site |= !matches!(value.as_bytes(), b"same-origin" | b"none");
+                    same_origin = value.as_bytes() == b"same-origin";
                 }
                 17 if *name == TRANSFER_ENCODING => {
                     if chunked || version != Version::HTTP_11 || !is_chunked(value) {
@@ -64,6 +69,9 @@ impl<'a> Marks<'a> {
                 _ => {}
             }
         }
+        // A page can have addresses fetched ahead of need by speculation rules, and Chromium sends those requests as
+        // if a person had typed them: with `Sec-Fetch-Site: none`. Nobody has asked for them yet.
+        marks.cross_site |= ahead_of_need && !same_origin;
         if let Some(length) = length {
             if chunked {
                 return Err(Refusal::AmbiguousLength);

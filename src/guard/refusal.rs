@@ -34,7 +34,8 @@ pub enum Refusal {
     /// More than one `Origin`.
     #[error("the request has more than one Origin")]
     RepeatedOrigin,
-    /// `Sec-Fetch-Site` says that another site, or another port of this one, made the browser send it.
+    /// `Sec-Fetch-Site` says that another site, or another port of this one, made the browser send it; or
+    /// `Sec-Purpose`, that nobody has asked for it yet.
     #[error("a page of another site made the browser send the request")]
     CrossSite,
     /// A local key is set and the request shows none.
@@ -52,6 +53,12 @@ pub enum Refusal {
     /// A `Transfer-Encoding` other than one `chunked`, or any in a version that has none.
     #[error("the request's Transfer-Encoding is not exactly one chunked")]
     BadTransferEncoding,
+    /// A line that ends in LF without CR, which some readers take for a part of the line.
+    #[error("a line of the request's head ends in a bare line feed")]
+    BareLineFeed,
+    /// Bytes that cannot be followed from one request to the next.
+    #[error("the request's framing cannot be followed")]
+    UnclearFraming,
     /// A field name that some servers read as one of those that frame or address a message.
     #[error("a header field's name imitates {0}")]
     LookalikeHeader(&'static str),
@@ -85,6 +92,8 @@ impl Refusal {
             | Self::AmbiguousLength
             | Self::BadContentLength
             | Self::BadTransferEncoding
+            | Self::BareLineFeed
+            | Self::UnclearFraming
             | Self::LookalikeHeader(_)
             | Self::UpgradeWithBody => StatusCode::BAD_REQUEST,
             Self::ServerOptions | Self::Preflight(_) => StatusCode::NO_CONTENT,
@@ -109,6 +118,8 @@ impl Refusal {
             Self::AmbiguousLength => "ambiguous-length",
             Self::BadContentLength => "bad-content-length",
             Self::BadTransferEncoding => "bad-transfer-encoding",
+            Self::BareLineFeed => "bare-line-feed",
+            Self::UnclearFraming => "unclear-framing",
             Self::LookalikeHeader(_) => "lookalike-header",
             Self::UpgradeWithBody => "upgrade-with-body",
             Self::ServerOptions => "server-options",
@@ -138,6 +149,7 @@ impl Refusal {
                 "send one Content-Length in plain digits, or Transfer-Encoding: chunked, not both"
             }
             Self::BadTransferEncoding => "send Transfer-Encoding: chunked alone, and over HTTP/1.1 only",
+            Self::BareLineFeed | Self::UnclearFraming => "end each line of the head with CR LF",
             Self::LookalikeHeader(_) => "write the name with hyphens, or leave the field out",
             Self::UpgradeWithBody => "send the handshake without a body",
             Self::ServerOptions | Self::Preflight(_) => "nothing to do",

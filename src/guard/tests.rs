@@ -163,6 +163,20 @@ fn a_navigation_is_fine_and_what_another_site_caused_is_not() {
 }
 
 #[test]
+fn what_a_page_has_fetched_ahead_of_need_is_refused_although_it_looks_typed() {
+    expect_table(
+        &guard(),
+        &[
+            (&[HOST, ("sec-fetch-site", "none"), ("sec-purpose", "prefetch")], "cross-site"),
+            (&[HOST, ("sec-purpose", "prefetch;prerender"), ("sec-fetch-site", "none")], "cross-site"),
+            (&[HOST, ("sec-fetch-site", "same-site"), ("sec-purpose", "prefetch")], "cross-site"),
+            (&[HOST, ("sec-purpose", "prefetch")], "cross-site"),
+            (&[HOST, ("sec-fetch-site", "same-origin"), ("sec-purpose", "prefetch")], "admitted"),
+        ],
+    );
+}
+
+#[test]
 fn a_websocket_handshake_passes_the_same_checks() {
     let upgrade = [("connection", "upgrade"), ("upgrade", "websocket"), ("sec-websocket-version", "13")];
     let handshake = |more: &[(&'static str, &'static str)]| {
@@ -178,6 +192,26 @@ fn a_websocket_handshake_passes_the_same_checks() {
     assert_eq!(handshake(&[("content-length", "5")]), "upgrade-with-body");
     assert_eq!(handshake(&[("transfer-encoding", "chunked")]), "upgrade-with-body");
     assert_eq!(handshake(&[("content-length", "0")]), "admitted");
+}
+
+#[test]
+fn an_offer_of_h2c_is_overlooked_even_beside_a_body() {
+    let offer = |upgrade, more: &[(&'static str, &'static str)]| {
+        let mut headers = vec![
+            HOST,
+            ("connection", "Upgrade, HTTP2-Settings"),
+            ("upgrade", upgrade),
+            ("http2-settings", "AAMAAABk"),
+        ];
+        headers.extend_from_slice(more);
+        verdict(&guard(), request("POST", "/orders", Version::HTTP_11, &headers))
+    };
+    assert_eq!(offer("h2c", &[]), "admitted");
+    assert_eq!(offer("h2c", &[("content-length", "5")]), "admitted");
+    assert_eq!(offer("H2C", &[("transfer-encoding", "chunked")]), "admitted");
+    assert_eq!(offer("h2c, websocket", &[("content-length", "5")]), "upgrade-with-body");
+    assert_eq!(offer("frob", &[("content-length", "5")]), "upgrade-with-body");
+    assert_eq!(offer("h2c", &[("upgrade", "websocket"), ("content-length", "5")]), "upgrade-with-body");
 }
 
 #[test]

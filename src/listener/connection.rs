@@ -19,15 +19,16 @@ use pin_project_lite::pin_project;
 
 use super::control::{Control, Order, Presence};
 use super::socket::{Socket, Stream};
+use super::witness::Witness;
 use super::{Handler, Limits, Peer, Settings};
 
 /// hyper keeps up to this many heads on the stack, and more or fewer on the heap, 5 % dearer.
 const HYPER_MAX_HEADERS: usize = 100;
 
-/// The beginning of the HTTP/2 preface (RFC 9113 section 3.4). `PRI` is nobody's method (section 11.6).
-const PREFACE: &[u8; 3] = b"PRI";
+/// The HTTP/2 preface (RFC 9113 section 3.4), whole: what only begins like it is HTTP/1, and malformed there.
+const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// How long a lone `P` or `PR` is left to become a word.
+/// How long a lone `P`, or half a preface, is left to become more.
 const HALF_A_WORD: Duration = Duration::from_millis(10);
 
 const REQUEST_TIMEOUT: &[u8] =
@@ -83,7 +84,9 @@ pub(super) async fn run<H: Handler>(worker: Arc<Worker<H>>, stream: Stream, peer
     let control = Arc::clone(presence.control());
     let Some(protocol) = sniff(&stream, &control).await else { return };
     let visit = Arc::new(Visit { worker, peer, control });
-    let socket = TokioIo::new(Socket::new(stream, presence));
+    let max_head = visit.worker.limits.settings.max_head_bytes;
+    let witness = matches!(protocol, Protocol::Http1).then(|| Witness::new(max_head));
+    let socket = TokioIo::new(Socket::new(stream, presence, witness));
     match protocol {
         Protocol::Http1 => http1(visit, socket).await,
         // Boxed, since it is large and rare: an HTTP/1 connection should not carry its weight.
@@ -139,8 +142,13 @@ struct Visit<H> {
 }
 
 impl<H: Handler> Visit<H> {
-    async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Result<Response<Answer<H>>, Infallible> {
-        self.control.request_began();
+    async fn answer(
+        self: Arc<Self>,
+        mut request: Request<Incoming>,
+    ) -> Result<Response<Answer<H>>, Infallible> {
+        if let Some(fault) = self.control.request_began() {
+            request.extensions_mut().insert(fault);
+        }
         let worker = &self.worker;
         // Made before the handler runs and dropped with the answer's body, or with this future if the client
         // goes away: what was counted is always given back.

@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
-use super::Settings;
 use super::limits::Permit;
+use super::{Malformed, Settings};
 
 /// What a connection has been told to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -43,6 +43,10 @@ pub(super) struct Control {
     multiplexed: AtomicBool,
     /// Whether HTTP has ended here and a tunnel begun, on which the listener puts no clock.
     tunnel: AtomicBool,
+    /// How many requests have begun.
+    begun: AtomicU64,
+    /// The first request with a fault that only its bytes show, by its number, and the fault.
+    malformed: OnceLock<(u64, Malformed)>,
     /// Since when the client takes nothing; `NEVER` if it does.
     write_blocked: AtomicU64,
 }
@@ -61,6 +65,8 @@ impl Control {
             in_head: AtomicBool::new(true),
             multiplexed: AtomicBool::new(false),
             tunnel: AtomicBool::new(false),
+            begun: AtomicU64::new(0),
+            malformed: OnceLock::new(),
             write_blocked: AtomicU64::new(NEVER),
         }
     }
@@ -87,8 +93,19 @@ impl Control {
         }
     }
 
-    pub(super) fn request_began(&self) {
+    /// A request begins; what is wrong with its bytes, if anything.
+    pub(super) fn request_began(&self) -> Option<Malformed> {
         self.requests.fetch_add(1, Ordering::Relaxed);
+        // Only this connection's task counts here.
+        let number = self.begun.load(Ordering::Relaxed) + 1;
+        self.begun.store(number, Ordering::Relaxed);
+        // Nothing that comes after a fault on the same connection can be trusted.
+        self.malformed.get().filter(|(from, _)| number >= *from).map(|(_, fault)| *fault)
+    }
+
+    /// That request has a fault. The first stands: its answer ends the connection.
+    pub(super) fn is_malformed(&self, request: u64, fault: Malformed) {
+        let _ = self.malformed.set((request, fault));
     }
 
     pub(super) fn request_ended(&self) {
@@ -125,6 +142,10 @@ impl Control {
 
     pub(super) fn became_tunnel(&self) {
         self.tunnel.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_tunnel(&self) -> bool {
+        self.tunnel.load(Ordering::Relaxed)
     }
 
     /// Whether a head was being waited for when the order to leave came.

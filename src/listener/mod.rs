@@ -16,6 +16,7 @@ mod peer;
 mod serve;
 mod socket;
 mod timed;
+mod witness;
 #[cfg(test)]
 mod tests;
 
@@ -25,3 +26,4 @@ pub use limits::{Limits, Settings};
 pub use peer::Peer;
 pub use serve::serve;
 pub use timed::{TimedBody, TimedBodyError};
+pub use witness::Malformed;

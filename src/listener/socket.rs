@@ -11,6 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
 use super::control::Presence;
+use super::witness::Witness;
 
 /// A head and a small body leave in one flat write up to this size: gathering them costs less than a vectored
 /// write does. Beyond it the copy costs more, and large bodies must not be copied at all.
@@ -65,15 +66,30 @@ impl Stream {
 pub(super) struct Socket {
     stream: Stream,
     presence: Presence,
+    /// On HTTP/1, until it becomes a tunnel.
+    witness: Option<Witness>,
 }
 
 impl Socket {
-    pub(super) fn new(stream: Stream, presence: Presence) -> Self {
-        Self { stream, presence }
+    pub(super) fn new(stream: Stream, presence: Presence, witness: Option<Witness>) -> Self {
+        Self { stream, presence, witness }
     }
 
     pub(super) fn stream(&self) -> &Stream {
         &self.stream
+    }
+
+    fn look_at(&mut self, bytes: &[u8]) {
+        let control = self.presence.control();
+        if let Some(witness) = &mut self.witness
+            && let Some((request, fault)) = witness.read(bytes)
+        {
+            if control.is_tunnel() {
+                self.witness = None;
+            } else {
+                control.is_malformed(request, fault);
+            }
+        }
     }
 
     fn stamp_write(&self, written: &Poll<io::Result<usize>>) {
@@ -94,6 +110,7 @@ impl AsyncRead for Socket {
         };
         if buf.filled().len() > before {
             self.presence.control().bytes_read();
+            self.look_at(&buf.filled()[before..]);
         }
         read
     }

@@ -18,6 +18,7 @@ use http::{Method, Request, Response};
 use http_body::Body as _;
 use hyper::body::Incoming;
 
+use crate::guard::Grant;
 use crate::listener::{Handler, Peer};
 use crate::portal::Reading;
 use crate::response::{Body, Caller, ProxyError};
@@ -50,10 +51,14 @@ impl Handler for Proxy {
         self.counters.add(Count::Requests);
         let (mut parts, body) = request.into_parts();
         let caller = Caller::of(&mut parts);
-        match self.forward(Request::from_parts(parts, body), peer, &caller).await {
-            Ok(response) => response,
-            Err(error) => self.explain(&error, &caller),
+        let mut grant = None;
+        let answer = self.forward(Request::from_parts(parts, body), peer, &caller, &mut grant).await;
+        let mut response = answer.unwrap_or_else(|error| self.explain(&error, &caller));
+        if let Some(grant) = grant {
+            // On problems too: without it the page would see a network error, and no reason.
+            grant.apply(response.headers_mut());
         }
+        response
     }
 
     fn overloaded(&self) -> Response<Body> {
@@ -67,34 +72,33 @@ impl Proxy {
         request: Request<Incoming>,
         peer: &Peer,
         caller: &Caller,
+        granted: &mut Option<Grant>,
     ) -> Result<Response<Body>, ProxyError> {
         let admitted = match self.house.guard.admit(request, peer) {
             Ok(admitted) => admitted,
             Err(refusal) if refusal.is_answer() => return Ok(explain::local_answer(&refusal)),
             Err(refusal) => return Err(refusal.into()),
         };
+        *granted = admitted.grant().filter(|grant| !grant.needs_rule()).cloned();
         let routed = self.house.routes.resolve(admitted)?;
         self.counters.add_many(Count::CredentialsDropped, u64::from(routed.credentials_dropped()));
         let is_websocket = routed.is_websocket();
         let (parts, body, route, grant) = routed.into_parts();
+        *granted = grant;
 
         // The rare ways are boxed: the task of every idle connection keeps room for the largest future here.
-        let mut response = if is_websocket {
-            Box::pin(self.tunnel(parts, &route, caller)).await?
+        if is_websocket {
+            Box::pin(self.tunnel(parts, &route, caller)).await
         } else if route.protection() == Protection::Sealed && carries_body(&parts, &body) {
             let limit = self.house.settings.sealed_body;
             Box::pin(async {
                 let plaintext = self.collect(body, limit).await?;
                 self.sealed(parts, plaintext, &route, caller).await
             })
-            .await?
+            .await
         } else {
-            self.plain(parts, body, &route, caller).await?
-        };
-        if let Some(grant) = grant {
-            grant.apply(response.headers_mut());
+            self.plain(parts, body, &route, caller).await
         }
-        Ok(response)
     }
 
     /// The lease that goes along, where one does. Without waiting if there is a good one.
@@ -114,7 +118,7 @@ impl Proxy {
         let Some(refused) = refused else { return Ok(None) };
         match self.house.session.replace(refused).await {
             Ok(newer) => Ok(Some(newer)),
-            Err(SessionError::RateLimited { .. }) => Ok(None),
+            Err(SessionError::TooManyComplaints { .. }) => Ok(None),
             Err(error) => Err(error.into()),
         }
     }

@@ -2,11 +2,13 @@
 
 use std::fmt;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 
+use crate::route::HeaderPolicy;
 use crate::upstream::{ReplyBody, UpstreamError};
 
 /// A response's body: bytes at hand, the portal's stream, or nothing.
@@ -17,8 +19,16 @@ pub enum Body {
     Empty,
     /// Bytes at hand.
     Full(Bytes),
-    /// The portal's stream, frame by frame as it comes.
+    /// The portal's stream, frame by frame as it comes, without its trailers.
     Streamed(ReplyBody),
+    /// The same for a client that asked for trailers, which pass cleaned.
+    WithTrailers(Box<WithTrailers>),
+}
+
+/// The portal's stream with the trailers that the policy lets through (RFC 9110 section 6.5.1).
+pub struct WithTrailers {
+    pub(super) body: ReplyBody,
+    pub(super) policy: Arc<HeaderPolicy>,
 }
 
 impl From<Bytes> for Body {
@@ -48,7 +58,21 @@ impl http_body::Body for Body {
                 *self = Self::Empty;
                 Poll::Ready(Some(Ok(Frame::data(bytes))))
             }
-            Self::Streamed(body) => Pin::new(body).poll_frame(cx),
+            Self::Streamed(body) => match Pin::new(body).poll_frame(cx) {
+                // They end every body: nothing comes behind them.
+                Poll::Ready(Some(Ok(frame))) if frame.is_trailers() => Poll::Ready(None),
+                polled => polled,
+            },
+            Self::WithTrailers(with) => match Pin::new(&mut with.body).poll_frame(cx) {
+                Poll::Ready(Some(Ok(frame))) => Poll::Ready(match frame.into_trailers() {
+                    Ok(mut trailers) => {
+                        with.policy.clean_trailers(&mut trailers);
+                        (!trailers.is_empty()).then(|| Ok(Frame::trailers(trailers)))
+                    }
+                    Err(frame) => Some(Ok(frame)),
+                }),
+                polled => polled,
+            },
         }
     }
 
@@ -57,6 +81,7 @@ impl http_body::Body for Body {
             Self::Empty => true,
             Self::Full(_) => false,
             Self::Streamed(body) => body.is_end_stream(),
+            Self::WithTrailers(with) => with.body.is_end_stream(),
         }
     }
 
@@ -65,6 +90,7 @@ impl http_body::Body for Body {
             Self::Empty => SizeHint::with_exact(0),
             Self::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Self::Streamed(body) => body.size_hint(),
+            Self::WithTrailers(with) => with.body.size_hint(),
         }
     }
 }
@@ -76,6 +102,13 @@ impl fmt::Debug for Body {
             Self::Empty => f.write_str("Empty"),
             Self::Full(bytes) => write!(f, "Full({} bytes)", bytes.len()),
             Self::Streamed(_) => f.write_str("Streamed"),
+            Self::WithTrailers(_) => f.write_str("WithTrailers"),
         }
+    }
+}
+
+impl fmt::Debug for WithTrailers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WithTrailers").finish_non_exhaustive()
     }
 }

@@ -15,6 +15,7 @@ pub struct Caller {
     /// The request's id, the same on all its copies.
     request_id: HeaderValue,
     is_head: bool,
+    takes_trailers: bool,
     accept: Option<HeaderValue>,
 }
 
@@ -27,6 +28,7 @@ impl Caller {
             host: authority.or_else(|| parts.headers.get(header::HOST).cloned()),
             request_id: request_id(&mut parts.headers),
             is_head: parts.method == Method::HEAD,
+            takes_trailers: parts.headers.get(header::TE).is_some_and(asks_for_trailers),
             accept: parts.headers.get(header::ACCEPT).cloned(),
         }
     }
@@ -34,7 +36,7 @@ impl Caller {
     /// For an answer to something that never became a request.
     pub fn unknown() -> Self {
         let request_id = request_id(&mut HeaderMap::new());
-        Self { scheme: "http", host: None, request_id, is_head: false, accept: None }
+        Self { scheme: "http", host: None, request_id, is_head: false, takes_trailers: false, accept: None }
     }
 
     /// The client reached us over TLS.
@@ -54,6 +56,11 @@ impl Caller {
         self.is_head
     }
 
+    /// Whether the client said `TE: trailers` (RFC 9110 section 10.1.4).
+    pub(super) fn takes_trailers(&self) -> bool {
+        self.takes_trailers
+    }
+
     /// The local origin: scheme and the Host that the client used.
     pub(super) fn origin(&self) -> Option<String> {
         let host = self.host.as_ref()?.to_str().ok()?;
@@ -67,6 +74,10 @@ impl Caller {
         let json = quality(accept, &["application/problem+json", "application/json", "application/*", "*/*"]);
         text > json
     }
+}
+
+fn asks_for_trailers(te: &HeaderValue) -> bool {
+    te.as_bytes().split(|&b| b == b',').any(|coding| coding.trim_ascii().eq_ignore_ascii_case(b"trailers"))
 }
 
 /// The weight, in thousandths, of the best of these ranges; the more specific come first and win.

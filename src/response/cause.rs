@@ -32,7 +32,9 @@ impl ProxyError {
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Session(
-                SessionError::RateLimited { retry_after } | SessionError::Portal { retry_after, .. },
+                SessionError::RateLimited { retry_after }
+                | SessionError::TooManyComplaints { retry_after }
+                | SessionError::Portal { retry_after, .. },
             ) => Some(*retry_after),
             // A person has to act first.
             Self::Session(SessionError::CodeRequired { .. }) => Some(Duration::from_secs(5)),
@@ -83,7 +85,7 @@ fn of_session(e: &SessionError) -> Row {
         SessionError::AccountBlocked(_) => ACCOUNT_BLOCKED,
         SessionError::FingerprintMismatch => FINGERPRINT,
         SessionError::RiskChallenge => RISK_CHALLENGE,
-        SessionError::RateLimited { .. } => SIGN_IN_LIMITED,
+        SessionError::RateLimited { .. } | SessionError::TooManyComplaints { .. } => SIGN_IN_LIMITED,
         SessionError::Portal { .. } => SIGN_IN_FAILED,
         SessionError::Channel(e) => of_channel(e),
         SessionError::WaitedTooLong => SIGN_IN_TIMEOUT,
@@ -112,6 +114,7 @@ fn of_upstream(e: &UpstreamError) -> Row {
     match e {
         UpstreamError::Dns { .. } => NAME_NOT_FOUND,
         UpstreamError::Connect { source, .. } => Row { error: connect_error(source), ..UNREACHABLE },
+        UpstreamError::Loop { .. } => LOOP,
         UpstreamError::ConnectTimeout { .. } => CONNECT_TIMEOUT,
         UpstreamError::Tls { fault, .. } if fault.is_certificate() => {
             Row { hint: fault.hint(), ..CERTIFICATE }

@@ -1,9 +1,13 @@
 //! The portal's answer, made local.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderName};
 use http::{HeaderValue, Response, StatusCode, Version, response};
+use http_body::Body as _;
 
+use super::body::WithTrailers;
 use super::{Body, Caller, Cookies, links};
 use crate::route::HeaderPolicy;
 use crate::upstream::{Base, Reply, X_REQUEST_ID};
@@ -13,20 +17,25 @@ use crate::upstream::{Base, Reply, X_REQUEST_ID};
 pub struct Responder {
     base: Base,
     cookies: Cookies,
-    headers: HeaderPolicy,
+    headers: Arc<HeaderPolicy>,
 }
 
 impl Responder {
     /// For answers of the portal at `base`, under the policy of the route table.
     pub fn new(base: Base, cookies: Cookies, headers: HeaderPolicy) -> Self {
-        Self { base, cookies, headers }
+        Self { base, cookies, headers: Arc::new(headers) }
     }
 
     /// The answer to a plain request: the body streams through.
     pub fn plain(&self, reply: Reply, caller: &Caller) -> Response<Body> {
         let (mut parts, body) = reply.into_parts();
         self.localize(&mut parts, caller);
-        Response::from_parts(parts, Body::Streamed(body))
+        let body = if caller.takes_trailers() && !body.is_end_stream() {
+            Body::WithTrailers(Box::new(WithTrailers { body, policy: self.headers.clone() }))
+        } else {
+            Body::Streamed(body)
+        };
+        Response::from_parts(parts, body)
     }
 
     /// The answer to a plain request whose body had to be looked at first: the same bytes.

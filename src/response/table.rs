@@ -109,6 +109,7 @@ table! {
     // the way to the portal
     NAME_NOT_FOUND:      502, "portal-name-not-found",       "portal's name does not resolve",          "dns_error",                NETWORK, AGAIN, "check the host in upstream.url, and this machine's network";
     UNREACHABLE:         502, "portal-unreachable",          "portal cannot be reached",                "destination_unavailable",  NETWORK, AGAIN, "check host and port in upstream.url, and whether the portal is up";
+    LOOP:                502, "portal-is-the-proxy",         "portal's address is the proxy's own",     "proxy_loop_detected",      PROXY,   NEVER, "set upstream.url to the portal's own address";
     CONNECT_TIMEOUT:     504, "portal-connect-timeout",      "connecting to the portal takes too long", "connection_timeout",       NETWORK, AGAIN, "check the network and firewall; upstream.connect_timeout is the limit";
     CERTIFICATE:         502, "portal-certificate",          "portal's certificate cannot be trusted",  "tls_certificate_error",    PORTAL,  NEVER, "see: portunus check";
     NO_TLS:              502, "portal-tls",                  "no TLS with the portal",                  "tls_protocol_error",       PORTAL,  NEVER, "see: portunus check";

@@ -51,6 +51,8 @@ pub(super) struct Owner<P> {
     pub(super) generation: Generation,
     pub(super) backoff: Backoff,
     pub(super) restored: bool,
+    /// When the store was last looked at for another process's login, by the boot clock.
+    pub(super) looked: Duration,
     complaints: Bucket,
 }
 
@@ -114,6 +116,7 @@ impl<P: Portal> Owner<P> {
             backoff: Backoff::new(settings.backoff_first, settings.backoff_most),
             complaints: Bucket::new(settings.complaints_burst, settings.complaints_per_minute, now),
             restored: false,
+            looked: now,
             tools,
             shared,
             published,
@@ -160,7 +163,7 @@ impl<P: Portal> Owner<P> {
         }
         if ask.refused.is_some() && !self.suspects() {
             if let Err(retry_after) = self.complaints.take(self.clock().since_boot()) {
-                return ask.answer(Err(SessionError::RateLimited { retry_after }));
+                return ask.answer(Err(SessionError::TooManyComplaints { retry_after }));
             }
             self.suspect();
         }

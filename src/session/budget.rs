@@ -3,7 +3,9 @@
 //!
 //! A *refused* password is never tried again automatically: a latch holds until a person acts or the
 //! credentials change. An attempt of *unknown* outcome (no answer, a crash, a code that nobody entered) may
-//! have been refused, so there are a few of them per window. All of it is recorded before a password leaves.
+//! have been refused as well, and a restart loop would make many of them. So there is one, and then the same
+//! latch; a few, where the portal has taken these very credentials before, since a right password locks nothing.
+//! All of it is recorded before a password leaves.
 
 use std::time::{Duration, SystemTime};
 
@@ -13,19 +15,25 @@ use sha2::Sha256;
 
 use super::totp::Step;
 use super::{Blocked, Credentials, SessionError, Settings};
-use crate::secret::Expose;
+use crate::secret::{Expose, OneTimeCode};
 
 /// What a store remembers about attempts to sign in.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Attempts {
     /// Why nothing is tried automatically any more, and with which credentials that happened.
     pub latch: Option<Latch>,
-    /// When the automatic logins of unknown outcome began.
+    /// Which credentials the automatic logins were made with.
+    pub tried: Option<CredentialsTag>,
+    /// Which credentials the portal has taken before.
+    pub proven: Option<CredentialsTag>,
+    /// When the automatic logins of unknown outcome began, since the last whose outcome is known.
     pub automatic: Vec<SystemTime>,
     /// When the passwords and codes of a person were tried that were refused, or whose outcome is unknown.
     pub person: Vec<SystemTime>,
     /// The TOTP steps whose codes were used, oldest first (ruling 16).
     pub used_steps: Vec<Step>,
+    /// The backup codes that were sent, oldest first; each is good once.
+    pub used_codes: Vec<CredentialsTag>,
 }
 
 /// A definite refusal, tied to the credentials that met it.
@@ -44,6 +52,8 @@ pub enum Latched {
     Credentials,
     /// The code made from the OTP secret refused, and again.
     Code,
+    /// An automatic login did not come to an end, so that nobody knows whether it was refused.
+    Unfinished,
     /// Waiting for an administrator.
     Approval,
     /// The account is blocked.
@@ -57,6 +67,9 @@ impl Latched {
             Self::Credentials => SessionError::CredentialsRefused,
             Self::Code => SessionError::PersonRequired {
                 reason: "the portal refused the code made from the OTP secret; check the secret and the clock",
+            },
+            Self::Unfinished => SessionError::PersonRequired {
+                reason: "an automatic login did not come to an end, and may have been refused; portunus login",
             },
             Self::Approval => SessionError::PendingApproval,
             Self::Blocked(how) => SessionError::AccountBlocked(how),
@@ -84,12 +97,30 @@ impl CredentialsTag {
         Self::hash(self.salt, credentials) == self.tag
     }
 
+    fn of_code(code: &OneTimeCode) -> Self {
+        let salt = rand::rng().random();
+        Self { salt, tag: Self::hash_code(salt, code) }
+    }
+
+    fn matches_code(&self, code: &OneTimeCode) -> bool {
+        Self::hash_code(self.salt, code) == self.tag
+    }
+
     #[expect(clippy::disallowed_methods, reason = "hashed, to notice that the credentials changed")]
     fn hash(salt: [u8; 8], credentials: &Credentials) -> [u8; 2] {
-        let mut mac = Hmac::<Sha256>::new_from_slice(&salt).expect("HMAC takes keys of any length");
         let password = credentials.password.as_ref().map_or("", |password| password.expose());
         let seed = credentials.otp_secret.as_ref().map_or("", |seed| seed.expose());
-        for part in [credentials.email.as_str(), password, seed] {
+        Self::hash_parts(salt, &[credentials.email.as_str(), password, seed])
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "hashed, to notice that it comes again")]
+    fn hash_code(salt: [u8; 8], code: &OneTimeCode) -> [u8; 2] {
+        Self::hash_parts(salt, &[code.expose().trim()])
+    }
+
+    fn hash_parts(salt: [u8; 8], parts: &[&str]) -> [u8; 2] {
+        let mut mac = Hmac::<Sha256>::new_from_slice(&salt).expect("HMAC takes keys of any length");
+        for part in parts {
             mac.update(part.as_bytes());
             mac.update(&[0]);
         }
@@ -135,6 +166,8 @@ pub(super) enum Denied {
 impl Attempts {
     /// How many TOTP steps are remembered: more than can be used while the first of them could come again.
     const STEPS: usize = 64;
+    /// How many backup codes are remembered: more than a portal gives at once.
+    const CODES: usize = 64;
 
     /// Whether an attempt may be made now.
     pub(super) fn allow(
@@ -144,18 +177,12 @@ impl Attempts {
         now: SystemTime,
         settings: &Settings,
     ) -> Result<(), Denied> {
-        let (attempts, limit) = match by {
-            By::Itself => (&self.automatic, settings.automatic_attempts),
-            By::Person => (&self.person, settings.person_attempts),
-        };
-        match &self.latch {
-            Some(latch) if by == By::Itself && latch.credentials.matches(credentials) => {
-                return Err(Denied::Latched(latch.why));
-            }
-            Some(_) | None => {}
+        if by == By::Itself {
+            return self.allow_itself(credentials, settings);
         }
+        let limit = settings.person_attempts;
         let recent: Vec<_> =
-            attempts.iter().filter(|at| within(**at, now, settings.attempt_window)).copied().collect();
+            self.person.iter().filter(|at| within(**at, now, settings.attempt_window)).copied().collect();
         if recent.len() < limit {
             return Ok(());
         }
@@ -166,6 +193,20 @@ impl Attempts {
         Err(Denied::Spent(settings.attempt_window.saturating_sub(age)))
     }
 
+    /// No window: what nobody looked at in an hour is no safer after it.
+    fn allow_itself(&self, credentials: &Credentials, settings: &Settings) -> Result<(), Denied> {
+        let is = |tag: &Option<CredentialsTag>| tag.as_ref().is_some_and(|tag| tag.matches(credentials));
+        match &self.latch {
+            Some(latch) if latch.credentials.matches(credentials) => return Err(Denied::Latched(latch.why)),
+            Some(_) | None => {}
+        }
+        let limit = if is(&self.proven) { settings.proven_attempts } else { settings.automatic_attempts };
+        if is(&self.tried) && self.automatic.len() >= limit {
+            return Err(Denied::Latched(Latched::Unfinished));
+        }
+        Ok(())
+    }
+
     /// Counts an attempt, if it may be made.
     pub(super) fn begin(
         &mut self,
@@ -174,9 +215,12 @@ impl Attempts {
         now: SystemTime,
         settings: &Settings,
     ) -> Result<Attempt, Denied> {
-        self.automatic.retain(|at| within(*at, now, settings.attempt_window));
         self.person.retain(|at| within(*at, now, settings.attempt_window));
         self.allow(by, credentials, now, settings)?;
+        if by == By::Itself && !self.tried.as_ref().is_some_and(|tried| tried.matches(credentials)) {
+            self.tried = Some(CredentialsTag::new(credentials));
+            self.automatic.clear();
+        }
         self.count(by).push(now);
         Ok(Attempt { by, at: now })
     }
@@ -187,6 +231,13 @@ impl Attempts {
         match (verdict, attempts.iter().position(|at| *at == attempt.at)) {
             (Verdict::Free, Some(place)) => drop(attempts.remove(place)),
             (Verdict::Free, None) | (Verdict::Counted, _) => {}
+        }
+    }
+
+    /// The portal took the password of these credentials.
+    pub(super) fn prove(&mut self, credentials: &Credentials) {
+        if !self.proven.as_ref().is_some_and(|proven| proven.matches(credentials)) {
+            self.proven = Some(CredentialsTag::new(credentials));
         }
     }
 
@@ -217,6 +268,23 @@ impl Attempts {
         }
         self.used_steps.push(step);
         true
+    }
+
+    /// Uses up a backup code, unless it was used before.
+    pub(super) fn spend_code(&mut self, code: &OneTimeCode) -> bool {
+        if self.used_codes.iter().any(|used| used.matches_code(code)) {
+            return false;
+        }
+        if self.used_codes.len() >= Self::CODES {
+            self.used_codes.remove(0);
+        }
+        self.used_codes.push(CredentialsTag::of_code(code));
+        true
+    }
+
+    /// The code did not reach the portal.
+    pub(super) fn unspend_code(&mut self, code: &OneTimeCode) {
+        self.used_codes.retain(|used| !used.matches_code(code));
     }
 
     fn count(&mut self, by: By) -> &mut Vec<SystemTime> {
@@ -270,18 +338,61 @@ mod tests {
     }
 
     #[test]
-    fn the_limit_of_attempts_is_reached_at_n_and_refused_at_n_plus_one() {
-        for by in [By::Itself, By::Person] {
-            let (who, settings) = (credentials("p"), Settings::default());
-            let mut attempts = Attempts::default();
-            for n in 0..3 {
-                attempts.begin(by, &who, now() + n * Duration::from_secs(60), &settings).unwrap();
-            }
-            let later = now() + Duration::from_secs(180);
-            let denied = attempts.begin(by, &who, later, &settings).unwrap_err();
-            assert_eq!(denied, Denied::Spent(HOUR - Duration::from_secs(180)));
-            assert!(attempts.begin(by, &who, now() + HOUR, &settings).is_ok(), "the oldest left the window");
+    fn the_limit_of_a_person_is_reached_at_n_and_refused_at_n_plus_one() {
+        let (by, who, settings) = (By::Person, credentials("p"), Settings::default());
+        let mut attempts = Attempts::default();
+        for n in 0..3 {
+            attempts.begin(by, &who, now() + n * Duration::from_secs(60), &settings).unwrap();
         }
+        let later = now() + Duration::from_secs(180);
+        let denied = attempts.begin(by, &who, later, &settings).unwrap_err();
+        assert_eq!(denied, Denied::Spent(HOUR - Duration::from_secs(180)));
+        assert!(attempts.begin(by, &who, now() + HOUR, &settings).is_ok(), "the oldest left the window");
+    }
+
+    #[test]
+    fn one_attempt_of_unknown_outcome_is_made_and_three_where_the_credentials_are_proven() {
+        let (who, settings) = (credentials("p"), Settings::default());
+        for (proven, limit) in [(false, 1), (true, 3)] {
+            let mut attempts = Attempts::default();
+            if proven {
+                attempts.prove(&who);
+            }
+            for _ in 0..limit {
+                attempts.begin(By::Itself, &who, now(), &settings).unwrap();
+            }
+            let denied = attempts.begin(By::Itself, &who, now() + 1000 * HOUR, &settings).unwrap_err();
+            assert_eq!(denied, Denied::Latched(Latched::Unfinished), "no window");
+            attempts.completed();
+            assert!(attempts.begin(By::Itself, &who, now(), &settings).is_ok());
+        }
+    }
+
+    #[test]
+    fn changed_credentials_have_attempts_of_their_own() {
+        let settings = Settings::default();
+        let mut attempts = Attempts::default();
+        attempts.begin(By::Itself, &credentials("old"), now(), &settings).unwrap();
+        // Sixteen bits: one in 65,536 changes goes unnoticed, so look at a few.
+        let noticed = (0..4).filter(|n| {
+            attempts.clone().begin(By::Itself, &credentials(&n.to_string()), now(), &settings).is_ok()
+        });
+        assert!(noticed.count() >= 3);
+    }
+
+    #[test]
+    fn a_backup_code_is_sent_once_unless_it_did_not_arrive() {
+        let (mut attempts, code) = (Attempts::default(), OneTimeCode::new("backup01"));
+        assert!(attempts.spend_code(&code));
+        assert!(!attempts.spend_code(&OneTimeCode::new(" backup01")));
+        attempts.unspend_code(&code);
+        assert!(attempts.spend_code(&code));
+        for n in 2..=64 {
+            attempts.used_codes.push(CredentialsTag::of_code(&OneTimeCode::new(format!("code-{n}"))));
+        }
+        assert!(!attempts.spend_code(&code), "at the limit");
+        while attempts.used_codes.len() < 65 && !attempts.spend_code(&OneTimeCode::new("another")) {}
+        assert_eq!(attempts.used_codes.len(), 64);
     }
 
     #[test]
@@ -298,9 +409,9 @@ mod tests {
     #[test]
     fn a_clock_set_back_forgets_no_attempt_and_one_far_ahead_locks_nobody_out() {
         let (who, settings) = (credentials("p"), Settings::default());
-        let mut attempts = Attempts { automatic: vec![now(); 3], ..Attempts::default() };
-        assert!(attempts.begin(By::Itself, &who, now() - HOUR / 2, &settings).is_err());
-        assert!(attempts.begin(By::Itself, &who, now() - 24 * HOUR, &settings).is_ok());
+        let mut attempts = Attempts { person: vec![now(); 3], ..Attempts::default() };
+        assert!(attempts.begin(By::Person, &who, now() - HOUR / 2, &settings).is_err());
+        assert!(attempts.begin(By::Person, &who, now() - 24 * HOUR, &settings).is_ok());
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The pending MFA step: having its code sent, and a person's answer to it.
 
-use super::budget::By;
-use super::conclude::{Again, not_sent};
+use super::budget::{By, Verdict};
+use super::conclude::{Again, not_sent, verdict_on};
 use super::deadline::Deadline;
 use super::flight::{Entered, Login, Origin, Pending, Stop, Tools};
 use super::{
@@ -67,6 +67,10 @@ impl<P: Portal> Tools<P> {
     /// Answers the pending challenge with a person's code.
     pub(super) async fn answer(&self, pending: Pending, code: OneTimeCode) -> Answered {
         let Pending { challenge, login, .. } = &pending;
+        let is_single_use = challenge.method.kind == FactorKind::BackupCode;
+        if is_single_use && let Err(stop) = self.spend_code(&code).await {
+            return Answered::Over(stop);
+        }
         let error = match self.complete(&challenge.login, Some((&challenge.method, &code))).await {
             Ok(tokens) => {
                 let origin = self.completed(login, false).await;
@@ -74,6 +78,9 @@ impl<P: Portal> Tools<P> {
             }
             Err(error) => error,
         };
+        if is_single_use && verdict_on(&error.kind) == Verdict::Free {
+            self.change(|attempts, _| attempts.unspend_code(&code)).await;
+        }
         let login = match (self.after_complete(error.clone(), login).await, &error.kind) {
             // The portal has not looked at the code: the challenge waits on.
             (
@@ -98,6 +105,18 @@ impl<P: Portal> Tools<P> {
             Ok(Entered::Asked(pending)) => Answered::Still(pending, error),
             Err(stop) => Answered::Over(stop),
         }
+    }
+
+    /// Uses a backup code up, durably, before it leaves: a crash must not send it again.
+    async fn spend_code(&self, code: &OneTimeCode) -> Result<(), Stop> {
+        let broken = |error| Stop::Later(SessionError::Store(error), self.settings.backoff_first);
+        let mut attempts = self.stored(self.store.attempts().await).map_err(broken)?;
+        if !attempts.spend_code(code) {
+            let reason =
+                "this backup code was sent before, and each is good once; sign in again with another";
+            return Err(Stop::Person(SessionError::PersonRequired { reason }));
+        }
+        self.stored(self.store.record(attempts).await).map_err(broken)
     }
 
     /// Sends the pending challenge's code, again or by another factor. The challenge comes back as it now is.

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::budget::{Attempt, Attempts, By, Denied, Latched, Verdict};
+use super::budget::{Attempt, Attempts, Denied, Latched, Verdict};
 use super::flight::{Login, Origin, Stop, Tools};
 use super::tally::count;
 use super::{Portal, PortalError, PortalErrorKind, SessionError};
@@ -69,15 +69,9 @@ impl<P: Portal> Tools<P> {
         let broken = |error| Stop::Later(SessionError::Store(error), self.settings.backoff_first);
         let mut attempts = self.stored(self.store.attempts().await).map_err(broken)?;
         let begun = attempts.begin(login.by, &login.credentials, self.clock.wall(), &self.settings);
-        let attempt = begun.map_err(|denied| match (denied, login.by) {
-            (Denied::Latched(why), _) => Stop::Person(why.error()),
-            (Denied::Spent(wait), By::Person) => {
-                Stop::Later(SessionError::RateLimited { retry_after: wait }, wait)
-            }
-            (Denied::Spent(wait), By::Itself) => {
-                let reason = "several automatic logins in a row did not come to an end";
-                Stop::Later(SessionError::PersonRequired { reason }, wait)
-            }
+        let attempt = begun.map_err(|denied| match denied {
+            Denied::Latched(why) => Stop::Person(why.error()),
+            Denied::Spent(wait) => Stop::Later(SessionError::RateLimited { retry_after: wait }, wait),
         })?;
         self.stored(self.store.record(attempts).await).map_err(broken)?;
         Ok(attempt)
@@ -121,6 +115,18 @@ pub(super) fn verdict_on(kind: &PortalErrorKind) -> Verdict {
         | PortalErrorKind::FingerprintMismatch
         | PortalErrorKind::RiskChallenge
         | PortalErrorKind::Refused => Verdict::Counted,
+    }
+}
+
+/// Whether the login stays counted after its complete: one that ended in nobody knows what does, so that logins
+/// whose answers are always lost come to an end (ruling 1).
+pub(super) fn verdict_on_complete<T>(completed: &Result<T, PortalError>) -> Verdict {
+    match completed {
+        Err(PortalError {
+            kind: PortalErrorKind::OutcomeUnknown(_) | PortalErrorKind::NotUnderstood(_),
+            ..
+        }) => Verdict::Counted,
+        Ok(_) | Err(_) => Verdict::Free,
     }
 }
 

@@ -41,6 +41,13 @@ pub enum SessionError {
         /// When it may be tried again.
         retry_after: Duration,
     },
+    /// So many bearers were refused in a short time that this refusal is not followed by a refresh; the lease
+    /// stays as good as it looks.
+    #[error("more bearers were refused than are replaced in a short time")]
+    TooManyComplaints {
+        /// When the next one is followed.
+        retry_after: Duration,
+    },
     /// A call to the portal failed; backed off.
     #[error("the portal could not be asked")]
     Portal {

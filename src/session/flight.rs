@@ -6,15 +6,15 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use super::budget::By;
-use super::deadline::Deadline;
+use super::deadline::{Deadline, margin};
 use super::keeper::Keeper;
 use super::skew::PortalTime;
 use super::tally::{Tally, count};
 use super::{
-    Challenge, Credentials, FactorKind, Generation, Lease, OpenChannel, OwnCall, Portal, PortalError,
+    Challenge, Credentials, FactorKind, Generation, Lease, Lock, OpenChannel, OwnCall, Portal, PortalError,
     PortalErrorKind, SavedSession, SessionError, Settings, Store, StoreError, Tokens,
 };
-use crate::clock::SharedClock;
+use crate::clock::{Clock, SharedClock};
 use crate::secret::{AccessToken, Expose, RefreshToken};
 
 /// The portal, the clock and the memory: what every flight needs.
@@ -49,6 +49,11 @@ impl Held {
     /// How long the bearer lives, from its first moment to its last.
     pub(super) fn life(&self) -> Duration {
         self.lease.ends.boot.saturating_sub(self.issued.boot)
+    }
+
+    /// Whether its bearer can be handed out for a while.
+    fn is_usable(&self, clock: &dyn Clock, settings: &Settings) -> bool {
+        !self.lease.ends.minus(margin(self.life(), settings.margin)).passed(clock)
     }
 
     /// As it is kept.
@@ -94,6 +99,15 @@ pub(super) struct Origin {
     pub(super) without_factor: bool,
 }
 
+/// What a renewal starts from.
+#[derive(Debug)]
+pub(super) enum Newest {
+    /// Nothing has to be renewed: another process has done it.
+    Another(Box<Held>),
+    /// This pair, if any; and the generation of the one that is to come.
+    ToRenew(Option<Held>, Generation),
+}
+
 /// Where a login got to.
 #[derive(Debug)]
 pub(super) enum Entered {
@@ -130,12 +144,16 @@ pub(super) enum Landing {
     Restored(Result<Option<Held>, StoreError>),
     /// A new pair, in use from now on.
     Granted(Box<Held>),
+    /// Another process's pair, newer than ours.
+    Found(Box<Held>),
     /// A person has to answer; if one just did in vain, why.
     Asked(Box<Pending>, Option<SessionError>),
     /// It failed.
     Stopped(Stop, Fate),
     /// Signed out; whether the portal knows.
     SignedOut(Result<(), SessionError>),
+    /// Nothing has changed.
+    Unchanged,
     /// The store has the pair now, or still not.
     Saved(bool),
 }
@@ -204,12 +222,15 @@ impl<P: Portal> Tools<P> {
             Ok(saved) => saved,
             Err(error) => return Landing::Restored(Err(error)),
         };
+        Landing::Restored(Ok(saved.filter(|saved| self.is_ours(saved)).and_then(|saved| self.thaw(saved))))
+    }
+
+    fn is_ours(&self, saved: &SavedSession) -> bool {
         let configured = self.settings.credentials.as_ref().map(|login| login.email.as_str());
-        let ours = |saved: &SavedSession| match (saved.account.as_deref(), configured) {
+        match (saved.account.as_deref(), configured) {
             (Some(saved), Some(configured)) => saved.eq_ignore_ascii_case(configured),
             (None, _) | (_, None) => true,
-        };
-        Landing::Restored(Ok(saved.filter(ours).and_then(|saved| self.thaw(saved))))
+        }
     }
 
     fn thaw(&self, saved: SavedSession) -> Option<Held> {
@@ -228,13 +249,88 @@ impl<P: Portal> Tools<P> {
         })
     }
 
+    /// Waits until no other process is in a flight on this login, and reads what they have left.
+    pub(super) async fn alone(&self) -> Result<(Lock, Option<SavedSession>), Landing> {
+        let broken = |error| {
+            let stop = Stop::Later(SessionError::Store(error), self.settings.backoff_first);
+            Landing::Stopped(stop, Fate::Kept)
+        };
+        let lock = self.stored(self.store.lock().await).map_err(broken)?;
+        let stored = self.stored(self.store.load().await).map_err(broken)?;
+        Ok((lock, stored.filter(|saved| self.is_ours(saved))))
+    }
+
+    /// As [`Tools::alone`], with the generation of the pair that is to come after all there are.
+    pub(super) async fn alone_for(&self, next: Generation) -> Result<(Lock, Generation), Landing> {
+        let (lock, stored) = self.alone().await?;
+        Ok((lock, stored.map_or(next, |saved| saved.generation.next().max(next))))
+    }
+
+    /// What is to be renewed: the pair held, or what other processes have made of it. `next` is the generation
+    /// after the last one known here.
+    pub(super) fn newest(
+        &self,
+        held: Option<Held>,
+        stored: Option<SavedSession>,
+        next: Generation,
+    ) -> Newest {
+        match (held, stored) {
+            (_, Some(saved)) if saved.generation >= next => {
+                let next = saved.generation.next();
+                match self.thaw(saved) {
+                    Some(pair) if pair.is_usable(&*self.clock, &self.settings) => {
+                        Newest::Another(Box::new(pair))
+                    }
+                    older => Newest::ToRenew(older, next),
+                }
+            }
+            (Some(held), Some(saved)) if saved.generation == held.lease.generation => {
+                let unanswered = held.unanswered.max(saved.unanswered);
+                let refresh = held.refresh.filter(|_| unanswered < MOST_UNANSWERED);
+                Newest::ToRenew(Some(Held { unanswered, refresh, ..held }), next)
+            }
+            // It was in the store, and is not any more: somebody signed out.
+            (Some(held), None) if held.saved => Newest::ToRenew(None, next),
+            (held, _) => Newest::ToRenew(held, next),
+        }
+    }
+
+    /// Looks whether another process has signed in. Takes no lock, since it changes nothing.
+    pub(super) async fn look(&self, next: Generation) -> Landing {
+        let Ok(stored) = self.stored(self.store.load().await) else { return Landing::Unchanged };
+        match self.newest(None, stored.filter(|saved| self.is_ours(saved)), next) {
+            Newest::Another(pair) => Landing::Found(pair),
+            Newest::ToRenew(..) => Landing::Unchanged,
+        }
+    }
+
+    /// Offers a pair to the store that it did not take, or forgets the one of `generation`; unless another
+    /// process has been here with a newer one.
+    pub(super) async fn save_later(&self, session: Option<SavedSession>, generation: Generation) -> Landing {
+        let Ok((_lock, stored)) = self.alone().await else { return Landing::Saved(false) };
+        let ours = session.as_ref().and_then(|ours| ours.refresh.as_ref());
+        let theirs = stored.filter(|saved| {
+            saved.generation > generation || (saved.generation == generation && session.is_some())
+        });
+        match theirs.filter(|saved| saved.refresh.as_ref() != ours).and_then(|saved| self.thaw(saved)) {
+            Some(pair) => {
+                self.tally.unsaved.store(false, Relaxed);
+                Landing::Found(Box::new(pair))
+            }
+            None => Landing::Saved(self.save(session).await),
+        }
+    }
+
     /// Tells the portal that the session is over, forgets it, and closes the channel.
     pub(super) async fn sign_out(&self, held: Option<Held>) -> Landing {
         let told = match &held {
             Some(held) => self.portal.logout(&held.access).await,
             None => Ok(()),
         };
-        let forgotten = self.stored(self.store.commit(None).await);
+        let forgotten = match self.stored(self.store.lock().await) {
+            Ok(_lock) => self.stored(self.store.commit(None).await),
+            Err(error) => Err(error),
+        };
         self.keeper.shut().await;
         let told = match told {
             // A bearer that the portal does not take any more is as good as logged out.

@@ -8,7 +8,7 @@ use rand::RngExt;
 use super::actor::{Owner, Phase};
 use super::budget::By;
 use super::deadline::{Deadline, margin};
-use super::flight::{Fate, Held, Landing};
+use super::flight::{Fate, Held};
 use super::status::Published;
 use super::waiting::Ask;
 use super::{Lease, Portal, SessionError, Settings, Status};
@@ -118,16 +118,23 @@ impl<P: Portal> Owner<P> {
         if self.flight.is_some() {
             return;
         }
+        if self.look_due() {
+            self.looked = self.clock().since_boot();
+            let (tools, next) = (Arc::clone(&self.tools), self.generation.next());
+            return self.take_off(async move { tools.look(next).await });
+        }
         let Some(held) = &self.held else { return };
         if self.shared.has_ended(&held.pair.lease) {
+            let generation = held.pair.lease.generation;
             self.held = None;
             let tools = Arc::clone(&self.tools);
-            self.take_off(async move { Landing::Saved(tools.save(None).await) });
+            self.take_off(async move { tools.save_later(None, generation).await });
         } else if self.refresh_due().is_some_and(|left| left.is_zero()) {
             self.renew();
         } else if self.save_due().is_some_and(|left| left.is_zero()) {
             let (tools, saved) = (Arc::clone(&self.tools), held.pair.to_saved());
-            self.take_off(async move { Landing::Saved(tools.save(Some(saved)).await) });
+            let generation = held.pair.lease.generation;
+            self.take_off(async move { tools.save_later(Some(saved), generation).await });
         }
     }
 
@@ -145,6 +152,13 @@ impl<P: Portal> Owner<P> {
                 retry_at: None,
             },
         };
+    }
+
+    /// Whether it is time to see if another process has signed in while this one cannot.
+    fn look_due(&self) -> bool {
+        let stuck = matches!(self.phase, Phase::AwaitingCode(_) | Phase::Failed { .. });
+        let since = self.clock().since_boot().saturating_sub(self.looked);
+        stuck && self.restored && since >= self.tools.settings.heartbeat
     }
 
     /// How long until something is due; at most one heartbeat.

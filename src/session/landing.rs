@@ -19,7 +19,16 @@ impl<P: Portal> Owner<P> {
             Landing::Restored(Err(error)) => {
                 self.failed(Stop::Later(SessionError::Store(error), Duration::ZERO));
             }
-            Landing::Granted(pair) => self.granted(*pair),
+            Landing::Granted(pair) => {
+                let generation = pair.lease.generation.0;
+                tracing::info!(identity = %self.tools.settings.identity, generation, "signed in");
+                self.granted(*pair);
+            }
+            Landing::Found(pair) => {
+                let generation = pair.lease.generation.0;
+                tracing::debug!(identity = %self.tools.settings.identity, generation, "renewed by another process");
+                self.granted(*pair);
+            }
             Landing::Asked(pending, in_vain) => self.asked(pending, in_vain),
             Landing::Stopped(stop, fate) => {
                 self.suffer(fate);
@@ -30,6 +39,7 @@ impl<P: Portal> Owner<P> {
                     let _ = reply.send(told);
                 }
             }
+            Landing::Unchanged => {}
             Landing::Saved(saved) => self.mark_saved(saved),
         }
         self.serve();
@@ -39,7 +49,6 @@ impl<P: Portal> Owner<P> {
         self.backoff.reset();
         (self.phase, self.before) = (Phase::Ready, None);
         let lease = Arc::clone(&pair.lease);
-        tracing::info!(identity = %self.tools.settings.identity, generation = lease.generation.0, "signed in");
         self.hold(pair);
         // Even one that is over already: they waited for it, and asking again would not give a longer one.
         self.waiting.answer(|ask| ask.accepts(lease.generation).then(|| Ok(Arc::clone(&lease))));

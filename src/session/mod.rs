@@ -46,7 +46,9 @@ pub use portal::{
 pub use settings::Settings;
 pub(crate) use skew::PortalTime;
 pub use status::Status;
-pub use store::{MemoryStore, SavedSession, Store, StoreError, Stored};
+pub use store::{
+    Disk, Draft, FileStore, Lock, MemoryStore, Owned, SavedSession, SealingKey, Store, StoreError, Stored,
+};
 pub use tally::Counters;
 pub(crate) use totp::Seed;
 pub use totp::Step;

@@ -51,7 +51,12 @@ impl<P: Portal> Owner<P> {
         let phase = std::mem::replace(&mut self.phase, Phase::Ready);
         self.before = Some(Before { phase, replaced });
         let (tools, next, login) = (Arc::clone(&self.tools), self.generation.next(), self.login(By::Person));
-        self.take_off(async move { tools.enter(login, Fate::Kept, next).await });
+        self.take_off(async move {
+            match tools.alone_for(next).await {
+                Ok((_lock, next)) => tools.enter(login, Fate::Kept, next).await,
+                Err(landing) => landing,
+            }
+        });
     }
 
     /// A sign-in that came to nothing does no harm to what worked before it: not to the pair in use, and typed
@@ -72,6 +77,10 @@ impl<P: Portal> Owner<P> {
         self.phase = Phase::Ready;
         let (tools, next) = (Arc::clone(&self.tools), self.generation.next());
         self.take_off(async move {
+            let (_lock, next) = match tools.alone_for(next).await {
+                Ok(alone) => alone,
+                Err(landing) => return landing,
+            };
             match tools.answer(pending, code).await {
                 Answered::Entered(tokens, origin) => tools.grant(tokens, origin, next).await,
                 Answered::Still(pending, error) => {
@@ -97,6 +106,10 @@ impl<P: Portal> Owner<P> {
         }
         let tools = Arc::clone(&self.tools);
         self.take_off(async move {
+            let _lock = match tools.alone().await {
+                Ok((lock, _)) => lock,
+                Err(landing) => return landing,
+            };
             match tools.resend(pending, method).await {
                 (pending, Ok(())) => Landing::Asked(Box::new(pending), None),
                 (pending, Err(Stop::ForNow(error))) => {
@@ -113,7 +126,13 @@ impl<P: Portal> Owner<P> {
         let (tools, next) = (Arc::clone(&self.tools), self.generation.next());
         // Whose they are and whether a factor was asked for, only the client knows.
         let origin = Origin { account: None, without_factor: false };
-        self.take_off(async move { tools.grant(tokens, origin, next).await });
+        self.take_off(async move {
+            match tools.alone_for(next).await {
+                Ok((_lock, next)) => tools.grant(tokens, origin, next).await,
+                // They are the only copy: in use all the same, and offered to the store again later.
+                Err(_) => tools.grant(tokens, origin, next).await,
+            }
+        });
     }
 
     fn sign_out(&mut self) {

@@ -4,7 +4,7 @@
 //! written down first; and when no answer came, it is used once more at most, and only where a fresh login
 //! would need a person.
 
-use super::flight::{Entered, Fate, Held, Landing, Login, MOST_UNANSWERED, Origin, Stop, Tools};
+use super::flight::{Entered, Fate, Held, Landing, Login, MOST_UNANSWERED, Newest, Origin, Stop, Tools};
 use super::tally::count;
 use super::totp::Seed;
 use super::{Generation, MfaChoice, OwnCall, Portal, PortalError, PortalErrorKind, SessionError, Tokens};
@@ -22,7 +22,16 @@ enum Refusal {
 
 impl<P: Portal> Tools<P> {
     /// A newer lease by whatever needs no person: a refresh if there is a token for it, else a login.
+    /// Or another process's, which has been here meanwhile.
     pub(super) async fn renew(&self, held: Option<Held>, login: Option<Login>, next: Generation) -> Landing {
+        let (_lock, stored) = match self.alone().await {
+            Ok(alone) => alone,
+            Err(landing) => return landing,
+        };
+        let (held, next) = match self.newest(held, stored, next) {
+            Newest::Another(pair) => return Landing::Found(pair),
+            Newest::ToRenew(held, next) => (held, next),
+        };
         let Some((mut held, token)) = held.and_then(|held| held.refresh.clone().map(|token| (held, token)))
         else {
             return self.enter(login, Fate::Kept, next).await;
@@ -46,7 +55,7 @@ impl<P: Portal> Tools<P> {
                     count(&self.tally.refreshes_failed);
                     match refusal {
                         Refusal::NotTaken(stop) => {
-                            let _ = self.stored(self.store.keep().await);
+                            let _ = self.stored(self.store.keep(held.lease.generation).await);
                             let fate = if held.unanswered > 0 { Fate::Doubtful } else { Fate::Kept };
                             return Landing::Stopped(stop, fate);
                         }

@@ -28,13 +28,16 @@ pub struct Settings {
     pub backoff_most: Duration,
     /// The longest pause that the portal's `Retry-After` can impose.
     pub retry_after_most: Duration,
-    /// How many automatic logins of unknown outcome (the answer was lost, the process died, nobody entered the
-    /// code) there may be in one `attempt_window`. A login that was *refused* is never repeated automatically,
-    /// whatever is set here. 1 to 10.
+    /// After how many automatic logins of unknown outcome (the answer was lost, the process died, nobody entered
+    /// the code) a latch holds that only a person or changed credentials clear. A login that was *refused* is
+    /// never repeated automatically, whatever is set here. 1 to 10.
     pub automatic_attempts: usize,
+    /// The same, where the portal has taken these very credentials before: a right password locks nothing, and
+    /// a crash or a lost answer should not call for a person. 1 to 10.
+    pub proven_attempts: usize,
     /// How many passwords or codes of a person may be refused in one `attempt_window`. 1 to 10.
     pub person_attempts: usize,
-    /// The window of both. Over zero.
+    /// The window of a person's attempts. Over zero.
     pub attempt_window: Duration,
     /// How often one login begins again after a refused code. 0 to 5.
     pub code_retries: u32,
@@ -71,7 +74,8 @@ impl Default for Settings {
             backoff_first: Duration::from_secs(1),
             backoff_most: Duration::from_secs(60),
             retry_after_most: Duration::from_secs(3600),
-            automatic_attempts: 3,
+            automatic_attempts: 1,
+            proven_attempts: 3,
             person_attempts: 3,
             attempt_window: Duration::from_secs(3600),
             code_retries: 1,

@@ -1,7 +1,7 @@
 //! One login: initiate, choose a factor, complete (PROTOCOL section 6), inside its budgets.
 
 use super::budget::{Attempt, By, Latched, Verdict};
-use super::conclude::{Again, not_sent, verdict_on};
+use super::conclude::{Again, not_sent, verdict_on, verdict_on_complete};
 use super::factor::{Next, choose};
 use super::flight::{Entered, Login, Stop, Tools};
 use super::totp::{Seed, Step};
@@ -30,26 +30,34 @@ impl<P: Portal> Tools<P> {
                     let asked = self.ask(initiated, method, send, &login).await;
                     // An automatic login stays counted until somebody answers it, so that a restart loop does
                     // not send a mail each time. A person is there, and the password was right.
-                    if asked.is_err() || login.by == By::Person {
-                        self.settle(attempt, Verdict::Free).await;
-                    }
+                    let free = asked.is_err() || login.by == By::Person;
+                    let verdict = if free { Verdict::Free } else { Verdict::Counted };
+                    self.settle(attempt, verdict).await;
                     match asked {
                         Ok(pending) => return Ok(Entered::Asked(Box::new(pending))),
                         Err(again) => again,
                     }
                 }
                 Next::Complete => {
-                    self.settle(attempt, Verdict::Free).await;
-                    match self.complete(&initiated.login, None).await {
+                    let completed = self.complete(&initiated.login, None).await;
+                    self.settle(attempt, verdict_on_complete(&completed)).await;
+                    match completed {
                         Ok(tokens) => return Ok(self.entered(tokens, &login, true).await),
                         Err(error) => self.after_complete(error, &login).await,
                     }
                 }
                 Next::Otp(method) => {
-                    self.settle(attempt, Verdict::Free).await;
                     by_seed = true;
-                    let code = self.code(seed.as_ref()).await?;
-                    match self.complete(&initiated.login, Some((&method, &code))).await {
+                    let code = match self.code(seed.as_ref()).await {
+                        Ok(code) => code,
+                        Err(stop) => {
+                            self.settle(attempt, Verdict::Free).await;
+                            return Err(stop);
+                        }
+                    };
+                    let completed = self.complete(&initiated.login, Some((&method, &code))).await;
+                    self.settle(attempt, verdict_on_complete(&completed)).await;
+                    match completed {
                         Ok(tokens) => return Ok(self.entered(tokens, &login, false).await),
                         Err(error) => self.after_complete(error, &login).await,
                     }
@@ -78,6 +86,8 @@ impl<P: Portal> Tools<P> {
         match answer {
             Ok(initiated) => {
                 self.portal_time.learn(&*self.clock, initiated.skew);
+                // At once: a crash while the code is awaited is no doubt about the password.
+                self.change(|attempts, _| attempts.prove(&login.credentials)).await;
                 Ok((initiated, attempt))
             }
             Err(error) => {

@@ -32,6 +32,7 @@ pub(super) struct Dialer {
     pub(super) tls: Option<Tls>,
     pub(super) limit: Duration,
     pub(super) ticks: Arc<Ticks>,
+    pub(super) own: Arc<[SocketAddr]>,
 }
 
 /// One HTTP/1.1 connection. Dropping it closes it.
@@ -56,13 +57,16 @@ pub(super) enum Purpose {
     Upgrade,
 }
 
-/// How long each stage of a connection took; for `portunus check`.
+/// How far a connection came, and how long each stage of it took; for `portunus check`. What was not reached is
+/// `None`.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Stages {
     /// The name's resolution.
-    pub dns: Duration,
+    pub dns: Option<Duration>,
     /// The TCP handshake.
-    pub tcp: Duration,
+    pub tcp: Option<Duration>,
+    /// The address that was reached.
+    pub peer: Option<SocketAddr>,
     /// The TLS handshake, where there is one.
     pub tls: Option<Duration>,
     /// Whether HTTP/2 was agreed.
@@ -93,7 +97,8 @@ enum Stream {
 impl Dialer {
     pub(super) async fn dial(&self, purpose: Purpose) -> Result<Dialled, UpstreamError> {
         let limited = tokio::time::timeout(self.limit, async {
-            let (stream, stages) = self.connect(purpose).await?;
+            let mut stages = Stages::default();
+            let stream = self.connect(purpose, &mut stages).await?;
             match stream {
                 Stream::Plain(tcp) => self.http1(tcp, purpose).await.map(Dialled::H1),
                 Stream::Tls(tls) if stages.http2 => self.http2(*tls).await.map(Dialled::H2),
@@ -103,33 +108,38 @@ impl Dialer {
         limited.await.unwrap_or_else(|_| Err(self.timed_out()))
     }
 
-    /// Connects as far as TLS, says how long it took, and hangs up.
-    pub(super) async fn probe(&self) -> Result<Stages, UpstreamError> {
-        let limited = tokio::time::timeout(self.limit, self.connect(Purpose::Requests));
-        limited.await.unwrap_or_else(|_| Err(self.timed_out())).map(|(_, stages)| stages)
+    /// Connects as far as TLS, says how far it came and how long it took, and hangs up.
+    pub(super) async fn probe(&self) -> (Stages, Result<(), UpstreamError>) {
+        let mut stages = Stages::default();
+        let limited = tokio::time::timeout(self.limit, self.connect(Purpose::Requests, &mut stages)).await;
+        let connected = limited.unwrap_or_else(|_| Err(self.timed_out())).map(drop);
+        (stages, connected)
     }
 
     pub(super) fn timed_out(&self) -> UpstreamError {
         UpstreamError::ConnectTimeout { authority: self.base.authority().to_owned(), limit: self.limit }
     }
 
-    async fn connect(&self, purpose: Purpose) -> Result<(Stream, Stages), UpstreamError> {
-        let mut stages = Stages::default();
+    async fn connect(&self, purpose: Purpose, stages: &mut Stages) -> Result<Stream, UpstreamError> {
         let begun = Instant::now();
         let addresses = self.resolve().await?;
-        stages.dns = begun.elapsed();
+        stages.dns = Some(begun.elapsed());
         let begun = Instant::now();
         let tcp = race(addresses, TcpStream::connect).await.map_err(|source| self.no_connection(source))?;
         tcp.set_nodelay(true).map_err(|source| self.no_connection(source))?;
-        stages.tcp = begun.elapsed();
-        let Some(tls) = &self.tls else { return Ok((Stream::Plain(tcp), stages)) };
+        stages.peer = tcp.peer_addr().ok();
+        if self.leads_home(&tcp).map_err(|source| self.no_connection(source))? {
+            return Err(UpstreamError::Loop { authority: self.base.authority().to_owned() });
+        }
+        stages.tcp = Some(begun.elapsed());
+        let Some(tls) = &self.tls else { return Ok(Stream::Plain(tcp)) };
         let begun = Instant::now();
         let tls = tls.connect(tcp, purpose == Purpose::Upgrade).await.map_err(|(fault, source)| {
             UpstreamError::Tls { authority: self.base.authority().to_owned(), fault, source }
         })?;
         stages.tls = Some(begun.elapsed());
         stages.http2 = tls.get_ref().1.alpn_protocol() == Some(b"h2");
-        Ok((Stream::Tls(Box::new(tls)), stages))
+        Ok(Stream::Tls(Box::new(tls)))
     }
 
     async fn resolve(&self) -> Result<Vec<SocketAddr>, UpstreamError> {
@@ -140,6 +150,18 @@ impl Dialer {
             return Err(failed(io::Error::new(io::ErrorKind::NotFound, "the name has no address")));
         }
         Ok(addresses)
+    }
+
+    /// Whether the other end is a listener of ours: names and redirections of addresses may hide it until now.
+    fn leads_home(&self, tcp: &TcpStream) -> io::Result<bool> {
+        if self.own.is_empty() {
+            return Ok(false);
+        }
+        let (there, here) = (tcp.peer_addr()?, tcp.local_addr()?);
+        Ok(self.own.iter().any(|own| {
+            own.port() == there.port()
+                && (own.ip() == there.ip() || (own.ip().is_unspecified() && here.ip() == there.ip()))
+        }))
     }
 
     fn no_connection(&self, source: io::Error) -> UpstreamError {

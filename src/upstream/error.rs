@@ -25,6 +25,12 @@ pub enum UpstreamError {
         #[source]
         source: std::io::Error,
     },
+    /// The portal's address is the proxy's own.
+    #[error("the portal's address {authority} is the proxy itself")]
+    Loop {
+        /// Host and port.
+        authority: String,
+    },
     /// DNS, TCP and TLS together took too long.
     #[error("no connection to the portal at {authority} within {limit:?}")]
     ConnectTimeout {
@@ -83,7 +89,11 @@ impl UpstreamError {
     /// Whether the portal may have acted on the request.
     pub fn may_have_acted(&self) -> bool {
         match self {
-            Self::Dns { .. } | Self::Connect { .. } | Self::ConnectTimeout { .. } | Self::Tls { .. } => false,
+            Self::Dns { .. }
+            | Self::Connect { .. }
+            | Self::Loop { .. }
+            | Self::ConnectTimeout { .. }
+            | Self::Tls { .. } => false,
             Self::Broken { may_have_acted, .. } => *may_have_acted,
             Self::HeadTimeout(_)
             | Self::TooLarge(_)

@@ -27,7 +27,8 @@ impl Upstream {
         // Reading the platform's certificates takes milliseconds: only where TLS is spoken.
         let tls = if base.is_tls() { Some(Tls::new(settings, &base)?) } else { None };
         let ticks = Ticks::new(settings.head_timeout, settings.body_idle_timeout, settings.idle_timeout);
-        let dialer = Dialer { base, tls, limit: settings.connect_timeout, ticks: Arc::new(ticks) };
+        let own = settings.own_addresses.as_slice().into();
+        let dialer = Dialer { base, tls, limit: settings.connect_timeout, ticks: Arc::new(ticks), own };
         Ok(Self { worker: Arc::new(Worker::new(dialer, Arc::new(settings.sealed.clone()), settings)) })
     }
 
@@ -60,11 +61,9 @@ impl Upstream {
         self.worker.send(copy, outgoing.is_repeatable().then_some(outgoing)).await
     }
 
-    /// Connects once as far as TLS and says how long each stage took; nothing is sent.
-    ///
-    /// # Errors
-    /// Which stage failed, and why.
-    pub async fn probe(&self) -> Result<Stages, UpstreamError> {
+    /// Connects once as far as TLS and says how far it came, how long each stage took, and what failed, if
+    /// anything; nothing is sent.
+    pub async fn probe(&self) -> (Stages, Result<(), UpstreamError>) {
         self.worker.probe().await
     }
 

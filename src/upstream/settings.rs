@@ -1,5 +1,6 @@
 //! Where the portal is, and how long to wait for it.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -30,6 +31,8 @@ pub struct Settings {
     pub max_idle: usize,
     /// Whether HTTP/2 is taken where ALPN offers it.
     pub http2: bool,
+    /// Where the proxy itself listens: a portal there would be the proxy, calling itself without end.
+    pub own_addresses: Vec<SocketAddr>,
     /// The headers of a sealed request.
     pub sealed: SealedHeaders,
 }
@@ -49,6 +52,7 @@ impl Settings {
             fresh_reuse: Duration::from_secs(1),
             max_idle: 256,
             http2: true,
+            own_addresses: Vec::new(),
             sealed,
         }
     }

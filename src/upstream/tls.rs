@@ -151,7 +151,8 @@ impl TlsFault {
             CertificateError::NotValidForNameContext { presented, .. } => {
                 Self::WrongName { presented: presented.clone() }
             }
-            CertificateError::UnknownIssuer => Self::UnknownIssuer,
+            // A bad signature is the trace of a CA that was made anew under its old name.
+            CertificateError::UnknownIssuer | CertificateError::BadSignature => Self::UnknownIssuer,
             CertificateError::Revoked => Self::Revoked,
             _ => Self::OtherCertificate,
         }

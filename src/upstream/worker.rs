@@ -125,7 +125,7 @@ impl Worker {
         *lock(&self.h2) = None;
     }
 
-    pub(super) async fn probe(&self) -> Result<Stages, UpstreamError> {
+    pub(super) async fn probe(&self) -> (Stages, Result<(), UpstreamError>) {
         self.dialer.probe().await
     }
 

@@ -1,8 +1,27 @@
 //! Everything that needs more than one room: real sockets, real TLS, the simulator as the portal.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on stops here")]
+#![expect(unreachable_pub, reason = "one binary, whose modules lend each other what they have")]
 
 mod architecture;
+mod channel_loss;
+mod check;
+mod command_line;
 mod crypto_python;
-mod hints;
 mod detect;
 mod detect_cli;
+mod dialects;
+mod docs;
+mod documents;
+mod hints;
+mod http;
+mod http_cases;
+mod journey;
+mod leaks;
+mod load;
+mod login;
+mod own_answers;
+mod person;
+mod plain_world;
+mod refresh;
+mod streams;
+mod world;

@@ -4,6 +4,9 @@ use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
+/// How long the first byte of an answer may take.
+const FIRST: Duration = Duration::from_secs(3);
+
 /// One answer as it came.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Answer {
@@ -39,9 +42,10 @@ pub(crate) fn talk(address: &str, parts: &[&[u8]], methods: &[&str], quiet: Dura
     let mut bytes = Vec::new();
     let mut closed = false;
     let mut buffer = [0; 16 * 1024];
-    stream.set_read_timeout(Some(quiet))?;
     let deadline = Instant::now() + Duration::from_secs(10);
     while Instant::now() < deadline {
+        // A busy machine may take its time to begin.
+        stream.set_read_timeout(Some(if bytes.is_empty() { FIRST } else { quiet }))?;
         match stream.read(&mut buffer) {
             Ok(0) => {
                 closed = true;

@@ -1,6 +1,7 @@
 //! Runs a case and says what is wrong with what came out at either end.
 
 use std::io;
+use std::net::TcpListener;
 use std::time::Duration;
 
 use crate::cases::{Case, Judge, REQUESTS, RESPONSES, Response, Wanted};
@@ -12,14 +13,14 @@ const QUIET: Duration = Duration::from_millis(400);
 const VICTIM: &str = "GET /victim HTTP/1.1\r\nHost: {host}\r\n\r\n";
 
 /// The proxy under test, and the upstream it forwards to.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Target {
     /// Where the proxy listens.
     pub address: String,
     /// The `Host` it accepts.
     pub host: String,
-    /// Where the upstream of the proxy is expected.
-    pub upstream: String,
+    /// Where the proxy expects its upstream.
+    pub upstream: TcpListener,
 }
 
 /// How one case went.
@@ -33,19 +34,34 @@ pub struct Outcome {
     pub seen: String,
 }
 
-/// Runs every case whose name contains `only`.
+/// Runs every case whose name contains `only`, shared out among `targets`: proxies alike, each with an upstream
+/// of its own, so that their records do not mix.
 ///
 /// # Errors
-/// If the upstream cannot listen, the proxy cannot be reached, or it does not forward an innocent request.
-pub fn run(target: &Target, only: &str) -> io::Result<Vec<Outcome>> {
-    let upstream = Upstream::listen(&target.upstream)?;
+/// If an upstream cannot be used, a proxy cannot be reached, or one does not forward an innocent request.
+pub fn run(targets: &[Target], only: &str) -> io::Result<Vec<Outcome>> {
+    let step = targets.len().max(1);
+    std::thread::scope(|scope| {
+        let begin = |(first, target)| scope.spawn(move || run_share(target, only, first, step));
+        let running: Vec<_> = targets.iter().enumerate().map(begin).collect();
+        let mut outcomes = Vec::new();
+        for share in running {
+            outcomes.extend(share.join().map_err(|_| io::Error::other("a run broke off"))??);
+        }
+        Ok(outcomes)
+    })
+}
+
+/// Every `step`th case from the `first`.
+fn run_share(target: &Target, only: &str, first: usize, step: usize) -> io::Result<Vec<Outcome>> {
+    let upstream = Upstream::serve(target.upstream.try_clone()?);
     let hello = send(target, &["GET /hello HTTP/1.1\r\nHost: {host}\r\n\r\n"], &["GET"])?;
     if hello.answers.first().is_none_or(|answer| answer.body != b"echo /hello") {
         return Err(io::Error::other(format!("an innocent request is not forwarded: {hello:?}")));
     }
     upstream.take();
     let mut outcomes = Vec::new();
-    for case in REQUESTS.iter().filter(|case| case.name.contains(only)) {
+    for case in REQUESTS.iter().filter(|case| case.name.contains(only)).skip(first).step_by(step) {
         let talk = send(target, &[case.bytes, VICTIM], &[case.method(), "GET"])?;
         // A proxy that gives up on a body tells its upstream a moment after it told the client.
         std::thread::sleep(Duration::from_millis(20));
@@ -56,7 +72,8 @@ pub fn run(target: &Target, only: &str) -> io::Result<Vec<Outcome>> {
             seen: summary(&talk),
         });
     }
-    for response in RESPONSES.iter().filter(|response| response.name.contains(only)) {
+    for response in RESPONSES.iter().filter(|response| response.name.contains(only)).skip(first).step_by(step)
+    {
         outcomes.push(run_response(target, response)?);
         upstream.take();
     }

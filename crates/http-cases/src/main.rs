@@ -2,6 +2,7 @@
 //!
 //! The proxy under test must forward everything to `--upstream`, where this program listens and records.
 
+use std::net::TcpListener;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -31,8 +32,11 @@ struct Arguments {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let host = arguments.host.unwrap_or_else(|| arguments.target.clone());
-    let target = Target { address: arguments.target, host, upstream: arguments.upstream };
-    let outcomes = match run(&target, &arguments.only) {
+    let outcomes = TcpListener::bind(&arguments.upstream).and_then(|upstream| {
+        let target = Target { address: arguments.target, host, upstream };
+        run(&[target], &arguments.only)
+    });
+    let outcomes = match outcomes {
         Ok(outcomes) => outcomes,
         Err(problem) => {
             eprintln!("error: {problem}");

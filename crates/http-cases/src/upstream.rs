@@ -1,6 +1,6 @@
 //! The upstream behind the proxy: records the raw bytes of each connection, answers by script.
 
-use std::io::{self, Read as _, Write as _};
+use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -24,17 +24,16 @@ pub(crate) struct Upstream {
 }
 
 impl Upstream {
-    pub(crate) fn listen(address: &str) -> io::Result<Self> {
-        let listener = TcpListener::bind(address)?;
+    pub(crate) fn serve(listener: TcpListener) -> Self {
         let upstream = Self { record: Arc::default() };
         let shared = upstream.clone();
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let upstream = shared.clone();
-                std::thread::spawn(move || upstream.serve(stream));
+                std::thread::spawn(move || upstream.serve_one(stream));
             }
         });
-        Ok(upstream)
+        upstream
     }
 
     /// Takes what was recorded so far.
@@ -47,7 +46,7 @@ impl Upstream {
     }
 
     /// One connection; an unreadable request ends it, as a strict server would.
-    fn serve(&self, mut stream: TcpStream) {
+    fn serve_one(&self, mut stream: TcpStream) {
         let _ = stream.set_read_timeout(Some(Duration::from_secs(10)));
         let mut bytes = Vec::new();
         let mut buffer = [0; 16 * 1024];

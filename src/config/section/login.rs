@@ -25,12 +25,14 @@ section! {
             otp_secret: Option<SecretSource> = Fallback::Nothing(r#"{ file = "~/.config/portunus/otp" }"#), Kind::Secret;
         "Whether a login that a client completes through the proxy becomes the proxy's own."
             adopt: bool = Fallback::Is("false"), Kind::Switch;
-        "Logins without a person, in one attempt_window, whose outcome stays unknown because the answer is lost. One \
-         that the portal refuses is never repeated without a person."
-            automatic_attempts: u32 = Fallback::Is("3"), count(1, 10);
+        "Logins without a person whose outcome stays unknown, as in a crash, until one needs a person or other \
+         credentials. One that the portal refuses is never repeated."
+            automatic_attempts: u32 = Fallback::Is("1"), count(1, 10);
+        "The same, once the portal has taken these credentials: a right password locks no account."
+            proven_attempts: u32 = Fallback::Is("3"), count(1, 10);
         "A person's refused passwords or codes in one attempt_window. More may lock the account."
             person_attempts: u32 = Fallback::Is("3"), count(1, 10);
-        "The window of both."
+        "The window of person_attempts."
             attempt_window: Duration = Fallback::Is(r#""1h""#), span(ms(1_000), Duration::from_secs(86_400));
         "How often a login begins again after a wrong code."
             code_retries: u32 = Fallback::Is("1"), count(0, 5);

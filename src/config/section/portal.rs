@@ -8,10 +8,10 @@ use crate::config::secret_form;
 use crate::config::secret_source::{SecretError, SecretSource, Surroundings};
 use crate::config::section::upstream::KeyPin;
 use crate::config::setting::{Fallback, Kind, Setting, section, words};
-use crate::config::state_dir::{StateDir, StateError};
 use crate::config::values::{AUTO, FromWritten, Words as _};
 use crate::portal::Preset;
 use crate::secret::{AccessCode, ClientHash};
+use crate::state_dir::{StateDir, StateError};
 
 section! {
     /// Which portal, and how the proxy names itself to it.

@@ -100,6 +100,7 @@ impl Upstream {
             fresh_reuse: self.fresh_reuse,
             max_idle: self.max_idle,
             http2: self.http2,
+            own_addresses: Vec::new(),
             sealed: SealedHeaders {
                 session: dialect.session_header.clone(),
                 version: dialect.sc_version,

@@ -87,7 +87,7 @@ impl<D: Door> Caller<D> {
     }
 
     /// A GET: once more if the outcome is unknown (ruling 1).
-    async fn fetch_key(&self) -> Result<AnnouncedKey, PortalError> {
+    pub(super) async fn fetch_key(&self) -> Result<AnnouncedKey, PortalError> {
         let call = Endpoint::PublicKey;
         let fetched = match self.call(call, None, None, Vec::new()).await {
             Err(PortalError { kind: Kind::OutcomeUnknown(_), .. }) => {
@@ -122,7 +122,7 @@ fn start(
     Ok((bootstrap, hello.to_json()))
 }
 
-fn check_pin(served: Fingerprint, pin: Option<Fingerprint>) -> Result<(), ChannelError> {
+pub(super) fn check_pin(served: Fingerprint, pin: Option<Fingerprint>) -> Result<(), ChannelError> {
     match pin {
         Some(pinned) if pinned != served => Err(ChannelError::PinMismatch { served, pinned }),
         Some(_) | None => Ok(()),

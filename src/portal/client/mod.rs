@@ -11,6 +11,7 @@
 mod bootstrap;
 mod caller;
 mod door;
+mod look;
 mod request;
 mod seal;
 mod settings;

@@ -43,6 +43,11 @@ impl Data {
     }
 }
 
+/// The address in a profile (PROTOCOL section 7), under either of the names in use.
+pub(crate) fn account_email(data: &Data) -> Option<String> {
+    data.text("accountEmail").or_else(|| data.text("email")).map(str::to_owned)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -20,6 +20,7 @@ mod tokens;
 #[cfg(test)]
 mod tests;
 
+pub(super) use data::account_email;
 pub(super) use login::code_sent;
 
 // What `detect` reads with as well.

@@ -107,10 +107,9 @@ async fn every_kind_of_failure_of_initiate() {
         let session = world.session.clone();
         let (outcome, error) = outcome(&world, async move { session.lease().await }).await;
         let expected = match kind {
-            PortalErrorKind::NotSent(_)
-            | PortalErrorKind::OutcomeUnknown(_)
-            | PortalErrorKind::Trouble
-            | PortalErrorKind::NotUnderstood(_) => (Paused, "portal"),
+            PortalErrorKind::NotSent(_) | PortalErrorKind::Trouble => (Paused, "portal"),
+            // Told as what happened; the next who asks hears that a person is needed.
+            PortalErrorKind::OutcomeUnknown(_) | PortalErrorKind::NotUnderstood(_) => (Latched, "portal"),
             PortalErrorKind::RateLimited { .. } => (Paused, "limited"),
             PortalErrorKind::ChannelStale => (Healed, "-"),
             PortalErrorKind::Channel(_) => (Paused, "channel"),

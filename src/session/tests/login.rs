@@ -61,7 +61,7 @@ async fn changed_credentials_clear_the_latch() {
 }
 
 #[tokio::test]
-async fn logins_of_unknown_outcome_are_few() {
+async fn a_login_of_unknown_outcome_is_not_repeated_without_a_person() {
     let world = World::new();
     for _ in 0..10 {
         world.portal.next(Op::Initiate, unknown());
@@ -70,11 +70,28 @@ async fn logins_of_unknown_outcome_are_few() {
         assert!(world.lease().await.is_err());
         world.pass(60).await;
     }
-    assert_eq!(world.portal.calls(Op::Initiate), 3);
+    assert_eq!(world.portal.calls(Op::Initiate), 1);
     assert!(matches!(world.lease().await, Err(SessionError::PersonRequired { .. })));
     world.portal.forget_script();
-    world.pass(3600).await;
-    assert!(world.lease().await.is_ok(), "the window is over");
+    world.pass(24 * 3600).await;
+    assert!(world.lease().await.is_err(), "what nobody looked at is no safer after a day");
+    assert!(soon(world.session.sign_in(None)).await.is_ok(), "a person may");
+}
+
+#[tokio::test]
+async fn a_login_of_unknown_outcome_is_repeated_a_little_where_the_portal_took_the_password_before() {
+    let world = World::with(|_, portal| portal.state().life = Duration::from_secs(10));
+    world.lease().await.unwrap();
+    for _ in 0..10 {
+        world.portal.next(Op::Refresh, PortalErrorKind::TokenRefused);
+        world.portal.next(Op::Initiate, unknown());
+    }
+    for _ in 0..50 {
+        world.pass(60).await;
+        let _ = world.lease().await;
+    }
+    assert_eq!(world.portal.calls(Op::Initiate), 1 + 3);
+    assert!(matches!(world.lease().await, Err(SessionError::PersonRequired { .. })));
 }
 
 #[tokio::test]

@@ -146,7 +146,7 @@ async fn a_storm_of_complaints_is_followed_as_often_as_it_may_and_no_more() {
     for _ in 0..5 {
         lease = soon(world.session.replace(&lease)).await.unwrap();
     }
-    assert!(matches!(soon(world.session.replace(&lease)).await, Err(SessionError::RateLimited { .. })));
+    assert!(matches!(soon(world.session.replace(&lease)).await, Err(SessionError::TooManyComplaints { .. })));
     assert_eq!(world.portal.calls(Op::Refresh), 5);
     assert!(world.session.current().is_some(), "which may well be good for all other calls");
     world.pass(1).await;
@@ -309,7 +309,7 @@ async fn adopted_tokens_become_the_session() {
     assert_eq!(world.lease().await.unwrap().bearer(), "Bearer access-1");
 }
 
-/// A store that fails while told to.
+/// A store that cannot be written while told so.
 #[derive(Debug, Default)]
 struct BrokenStore {
     broken: std::sync::atomic::AtomicBool,
@@ -323,7 +323,10 @@ impl BrokenStore {
 
     fn or<'a, T: Send + 'a>(&self, answer: impl FnOnce() -> Stored<'a, T>) -> Stored<'a, T> {
         if self.broken.load(std::sync::atomic::Ordering::SeqCst) {
-            Box::pin(std::future::ready(Err(StoreError { what: "no space left".into() })))
+            Box::pin(std::future::ready(Err(StoreError {
+                what: "no space left".into(),
+                hint: "make room".into(),
+            })))
         } else {
             answer()
         }
@@ -331,8 +334,12 @@ impl BrokenStore {
 }
 
 impl Store for BrokenStore {
+    fn lock(&self) -> Stored<'_, Lock> {
+        self.inner.lock()
+    }
+
     fn load(&self) -> Stored<'_, Option<SavedSession>> {
-        self.or(|| self.inner.load())
+        self.inner.load()
     }
 
     fn begin_refresh(&self, generation: Generation) -> Stored<'_, ()> {
@@ -343,12 +350,12 @@ impl Store for BrokenStore {
         self.or(|| self.inner.commit(session))
     }
 
-    fn keep(&self) -> Stored<'_, ()> {
-        self.or(|| self.inner.keep())
+    fn keep(&self, generation: Generation) -> Stored<'_, ()> {
+        self.or(|| self.inner.keep(generation))
     }
 
     fn attempts(&self) -> Stored<'_, Attempts> {
-        self.or(|| self.inner.attempts())
+        self.inner.attempts()
     }
 
     fn record(&self, attempts: Attempts) -> Stored<'_, ()> {

@@ -180,8 +180,9 @@ async fn a_given_ca_is_trusted_and_http1_is_spoken_over_tls() {
         assert_eq!(told, format!("HTTP/1.1 {} /path?q true 5", upstream.base().authority()));
     }
     assert_eq!(portal.connections.load(Ordering::SeqCst), 1);
-    let stages = upstream.probe().await.unwrap();
-    assert!(stages.tls.is_some() && !stages.http2);
+    let (stages, connected) = upstream.probe().await;
+    connected.unwrap();
+    assert!(stages.dns.is_some() && stages.tcp.is_some() && stages.tls.is_some() && !stages.http2);
 }
 
 #[tokio::test]
@@ -190,6 +191,9 @@ async fn each_certificate_fault_is_named_and_nothing_is_sent() {
     let error = expired.upstream().send(post()).await.unwrap_err();
     assert_eq!(fault(&error), &TlsFault::Expired);
     assert!(error.to_string().ends_with("its certificate has expired"), "{error}");
+    let (stages, connected) = expired.upstream().probe().await;
+    assert_eq!(fault(&connected.unwrap_err()), &TlsFault::Expired);
+    assert!(stages.tcp.is_some() && stages.peer.is_some() && stages.tls.is_none());
 
     let misnamed = Secure::start(Plan { names: &["other.example"], ..Plan::default() }).await;
     let error = misnamed.upstream().send(post()).await.unwrap_err();
@@ -305,7 +309,7 @@ async fn http2_is_one_connection_for_all() {
         assert_eq!(told, format!("HTTP/2.0 {} /path?q true 5", upstream.base().authority()));
     }
     assert_eq!(portal.connections.load(Ordering::SeqCst), 1);
-    assert!(upstream.probe().await.unwrap().http2);
+    assert!(upstream.probe().await.0.http2);
 }
 
 #[tokio::test]

@@ -44,6 +44,22 @@ impl Answer {
         assert_eq!(self.status, status, "{:?} {}", self.headers, self.text());
         self
     }
+
+    /// The proxy's own answer, with this status and code, in all the forms in which it has to say so.
+    #[track_caller]
+    pub fn problem(self, status: u16, code: &str) -> serde_json::Value {
+        let answer = self.expect(status);
+        assert_eq!(answer.header("content-type"), Some("application/problem+json"), "{}", answer.text());
+        let problem = answer.json();
+        assert_eq!(problem["type"], format!("urn:portunus:problem:{code}"), "{problem}");
+        assert_eq!((&problem["status"], &problem["code"]), (&status.into(), &code.into()));
+        let proxy_status = answer.header("proxy-status").unwrap();
+        assert!(proxy_status.starts_with("portunus; error="), "{proxy_status}");
+        for member in ["title", "detail", "instance", "who"] {
+            assert!(problem[member].as_str().is_some_and(|text| !text.is_empty()), "{member}: {problem}");
+        }
+        problem
+    }
 }
 
 impl Client {
@@ -123,5 +139,14 @@ impl Connection {
         let request = request.body(Full::new(body.into())).unwrap();
         self.sender.ready().await.unwrap();
         self.sender.send_request(request).await.unwrap()
+    }
+
+    /// For requests that may fail: the status, if an answer came whole.
+    pub async fn try_send(&mut self, method: Method, path: &str) -> Result<StatusCode, hyper::Error> {
+        let request = Request::builder().method(method).uri(path).header("host", &self.host);
+        let response = self.sender.send_request(request.body(Full::default()).unwrap()).await?;
+        let status = response.status();
+        response.into_body().collect().await?;
+        Ok(status)
     }
 }

@@ -82,3 +82,17 @@ pub enum Wanted {
     /// One or the other.
     RefusedOr(&'static str),
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_name_is_unique() {
+        let requests: BTreeSet<_> = REQUESTS.iter().map(|case| case.name).collect();
+        let responses: BTreeSet<_> = RESPONSES.iter().map(|response| response.name).collect();
+        assert_eq!((requests.len(), responses.len()), (REQUESTS.len(), RESPONSES.len()));
+    }
+}

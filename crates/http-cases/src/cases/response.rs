@@ -3,6 +3,27 @@
 use super::Response;
 use super::Wanted::{Body, Refused, RefusedOr};
 
+/// 64 interim answers.
+macro_rules! flood {
+    () => {
+        concat!(eight!(), eight!(), eight!(), eight!(), eight!(), eight!(), eight!(), eight!())
+    };
+}
+
+/// 8 interim answers.
+macro_rules! eight {
+    () => {
+        concat!(two!(), two!(), two!(), two!())
+    };
+}
+
+/// 2 interim answers.
+macro_rules! two {
+    () => {
+        "HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 103 Early Hints\r\nX-A: b\r\n\r\n"
+    };
+}
+
 /// Every response case.
 pub const RESPONSES: &[Response] = &[
     Response {
@@ -272,5 +293,132 @@ pub const RESPONSES: &[Response] = &[
         bytes: "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX-Client-Hash: leak\r\nX-Portal-Access-Code: leak\r\n\r\nhello",
         wanted: Body("hello"),
         absent: &["x-client-hash", "x-portal-access-code"],
+    },
+    Response {
+        name: "interim-flood",
+        bytes: concat!(flood!(), "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"),
+        wanted: RefusedOr("hello"),
+        absent: &[],
+    },
+    Response {
+        name: "interim-then-junk",
+        bytes: "HTTP/1.1 103 Early Hints\r\n\r\njunk\r\n\r\n",
+        wanted: Refused,
+        absent: &[],
+    },
+    Response {
+        name: "interim-with-length",
+        bytes: "HTTP/1.1 103 Early Hints\r\nContent-Length: 5\r\n\r\nhelloHTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
+        wanted: Refused,
+        absent: &[],
+    },
+    Response { name: "interim-only", bytes: "HTTP/1.1 102 Processing\r\n\r\n", wanted: Refused, absent: &[] },
+    Response {
+        name: "switch-h2c",
+        bytes: "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n",
+        wanted: Refused,
+        absent: &[],
+    },
+    Response {
+        name: "status-four-digits",
+        bytes: "HTTP/1.1 2000 OK\r\nContent-Length: 0\r\n\r\n",
+        wanted: Refused,
+        absent: &[],
+    },
+    Response {
+        name: "status-no-reason",
+        bytes: "HTTP/1.1 200\r\nContent-Length: 5\r\n\r\nhello",
+        wanted: RefusedOr("hello"),
+        absent: &[],
+    },
+    Response {
+        name: "cl-list-same",
+        bytes: "HTTP/1.1 200 OK\r\nContent-Length: 5, 5\r\n\r\nhello",
+        wanted: RefusedOr("hello"),
+        absent: &[],
+    },
+    Response {
+        name: "cl-zero-with-body",
+        bytes: "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\nhello",
+        wanted: RefusedOr(""),
+        absent: &[],
+    },
+    Response {
+        name: "cl-space-inside",
+        bytes: "HTTP/1.1 200 OK\r\nContent-Length: 5 5\r\n\r\nhello",
+        wanted: Refused,
+        absent: &[],
+    },
+    Response {
+        name: "te-twice",
+        bytes: "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+        wanted: RefusedOr("hello"),
+        absent: &[],
+    },
+    Response {
+        name: "te-chunked-identity",
+        bytes: "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked, identity\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+        wanted: Refused,
+        absent: &[],
+    },
+    Response {
+        name: "http10-chunked",
+        bytes: "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+        wanted: RefusedOr("hello"),
+        absent: &[],
+    },
+    Response {
+        name: "chunk-extension",
+        bytes: "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5;a=b\r\nhello\r\n0\r\n\r\n",
+        wanted: RefusedOr("hello"),
+        absent: &[],
+    },
+    Response {
+        name: "chunk-negative",
+        bytes: "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\nhello\r\n0\r\n\r\n",
+        wanted: Refused,
+        absent: &[],
+    },
+    Response {
+        name: "chunk-longer-than-said",
+        bytes: "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nhello\r\n0\r\n\r\n",
+        wanted: Refused,
+        absent: &[],
+    },
+    Response {
+        name: "trailer-hop",
+        bytes: "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Client-Hash\r\n\r\n5\r\nhello\r\n0\r\nX-Client-Hash: leak\r\nConnection: close\r\n\r\n",
+        wanted: RefusedOr("hello"),
+        absent: &["x-client-hash"],
+    },
+    Response {
+        name: "split-in-location",
+        bytes: "HTTP/1.1 200 OK\r\nLocation: /a\rSet-Cookie: evil=1\r\nContent-Length: 5\r\n\r\nhello",
+        wanted: Refused,
+        absent: &[],
+    },
+    Response {
+        name: "header-name-space",
+        bytes: "HTTP/1.1 200 OK\r\nX A: b\r\nContent-Length: 5\r\n\r\nhello",
+        wanted: Refused,
+        absent: &[],
+    },
+    Response {
+        name: "proxy-headers",
+        bytes: "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nProxy-Connection: close\r\nProxy-Authentication-Info: x\r\nUpgrade: h2c\r\n\r\nhello",
+        wanted: Body("hello"),
+        absent: &["proxy-connection", "proxy-authentication-info", "upgrade"],
+    },
+    Response {
+        name: "cors-private-network",
+        bytes: "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nAccess-Control-Allow-Private-Network: true\r\nAccess-Control-Allow-Local-Network: true\r\n\r\nhello",
+        wanted: Body("hello"),
+        absent: &["access-control-allow-private-network", "access-control-allow-local-network"],
+    },
+    Response {
+        name: "reset-content-with-body",
+        bytes: "HTTP/1.1 205 Reset Content\r\nContent-Length: 5\r\n\r\nhello",
+        wanted: RefusedOr("hello"),
+        absent: &[],
     },
 ];

@@ -131,7 +131,7 @@ impl User {
     }
 
     pub(crate) fn current_otp(&self, now: SystemTime) -> Option<String> {
-        let secret = self.otp.as_ref().or(self.otp_setup.as_ref())?;
+        let secret = self.otp_setup.as_ref().or(self.otp.as_ref())?;
         Some(totp::code_at(secret, totp::step_of(now)))
     }
 }

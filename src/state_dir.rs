@@ -13,14 +13,17 @@ use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::Errno;
 use zeroize::Zeroizing;
 
-use super::private_file::{self, PrivateFileError};
+use crate::private_file::{self, PrivateFileError};
 use crate::secret::ClientHash;
 
 /// The file of the client hash.
 const CLIENT_HASH: &str = "client-hash";
 
-/// 256 bits: nobody else's browser has it.
-const CLIENT_HASH_BYTES: usize = 32;
+/// The file of the key that seals what is stored.
+const SEALING_KEY: &str = "sealing-key";
+
+/// 256 bits: nobody else's browser has such a hash, and nobody guesses such a key.
+const RANDOM_BYTES: usize = 32;
 
 /// The state directory, open and checked: 0700, and ours.
 #[derive(Debug)]
@@ -62,7 +65,7 @@ pub enum StateError {
     #[error("{0}")]
     File(#[from] PrivateFileError),
     /// A file in it does not hold what we wrote.
-    #[error("{} does not hold a client hash", path.display())]
+    #[error("{} does not hold what was written there: 64 digits of hex", path.display())]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -78,7 +81,8 @@ impl StateError {
             Self::ForeignOwner { .. } => Some("start as its owner, or set another in [state] dir".into()),
             Self::File(error) => Some(error.hint()),
             Self::Damaged { path } => Some(format!(
-                "restore it, or remove it: with a new hash the portal takes the proxy for a new browser (rm {})",
+                "restore it, or remove it and sign in again: the portal takes a new client hash for a new \
+                 browser, and what an old key sealed stays shut (rm {})",
                 path.display()
             )),
         }
@@ -118,21 +122,45 @@ impl StateDir {
     /// If it cannot be read or written, or is not private. A damaged one is never replaced: a new hash ends
     /// every login that was bound to the old one.
     pub fn client_hash(&self) -> Result<ClientHash, StateError> {
-        let bytes = match self.read(CLIENT_HASH)? {
+        let hash = self.made_once(CLIENT_HASH)?;
+        Ok(ClientHash::new(hash.as_str()))
+    }
+
+    /// The key that seals what is stored here, where none is configured; made once, and the same ever after.
+    ///
+    /// # Errors
+    /// As [`StateDir::client_hash`]. A damaged one is never replaced: what it sealed could never be opened again.
+    pub fn sealing_key(&self) -> Result<Zeroizing<[u8; RANDOM_BYTES]>, StateError> {
+        let text = self.made_once(SEALING_KEY)?;
+        let mut key = Zeroizing::new([0; RANDOM_BYTES]);
+        match data_encoding::HEXLOWER.decode_mut(text.as_bytes(), key.as_mut_slice()) {
+            Ok(_) => Ok(key),
+            Err(_) => Err(self.damaged(SEALING_KEY)),
+        }
+    }
+
+    /// The directory itself, for what is done by its descriptor.
+    pub(crate) fn descriptor(&self) -> &OwnedFd {
+        &self.directory
+    }
+
+    /// The random text of a file that is made once: 64 digits of lower-case hex.
+    fn made_once(&self, name: &str) -> Result<Zeroizing<String>, StateError> {
+        let bytes = match self.read(name)? {
             Some(bytes) => bytes,
             None => {
-                self.create(CLIENT_HASH, &fresh_client_hash()?)?;
+                self.create(name, &fresh_random()?)?;
                 // Another process may have been first; what lies there now holds for both.
-                self.read(CLIENT_HASH)?.ok_or_else(|| self.damaged(CLIENT_HASH))?
+                self.read(name)?.ok_or_else(|| self.damaged(name))?
             }
         };
         let text = std::str::from_utf8(&bytes).ok().and_then(|text| text.strip_suffix('\n'));
         let hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
         match text {
-            Some(text) if text.len() == CLIENT_HASH_BYTES * 2 && text.bytes().all(hex) => {
-                Ok(ClientHash::new(text))
+            Some(text) if text.len() == RANDOM_BYTES * 2 && text.bytes().all(hex) => {
+                Ok(Zeroizing::new(text.to_owned()))
             }
-            _ => Err(self.damaged(CLIENT_HASH)),
+            _ => Err(self.damaged(name)),
         }
     }
 
@@ -140,8 +168,16 @@ impl StateDir {
         StateError::Damaged { path: self.path.join(name) }
     }
 
-    /// A file's content, if there is one.
     fn read(&self, name: &str) -> Result<Option<Zeroizing<Vec<u8>>>, StateError> {
+        self.read_up_to(name, private_file::LONGEST)
+    }
+
+    /// A file's content, if there is one.
+    pub(crate) fn read_up_to(
+        &self,
+        name: &str,
+        limit: usize,
+    ) -> Result<Option<Zeroizing<Vec<u8>>>, StateError> {
         let path = self.path.join(name);
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let file = match rustix::fs::openat(&self.directory, name, flags, Mode::empty()) {
@@ -152,7 +188,7 @@ impl StateDir {
             Err(error) => return Err(StateError::Failed { doing: "open", path, source: error.into() }),
         };
         private_file::check(&file, &path, rustix::process::geteuid().as_raw())?;
-        match private_file::read_up_to(&file, private_file::LONGEST) {
+        match private_file::read_up_to(&file, limit) {
             Ok(Some(bytes)) => Ok(Some(bytes)),
             Ok(None) => Err(PrivateFileError::TooLong { path }.into()),
             Err(source) => Err(StateError::Failed { doing: "read", path, source }),
@@ -189,18 +225,18 @@ impl StateDir {
     }
 }
 
-fn fresh_client_hash() -> Result<Zeroizing<Vec<u8>>, StateError> {
-    let mut random = Zeroizing::new([0; CLIENT_HASH_BYTES]);
+fn fresh_random() -> Result<Zeroizing<Vec<u8>>, StateError> {
+    let mut random = Zeroizing::new([0; RANDOM_BYTES]);
     fill(random.as_mut_slice())?;
-    let mut text = Zeroizing::new(vec![b'\n'; CLIENT_HASH_BYTES * 2 + 1]);
-    data_encoding::HEXLOWER.encode_mut(random.as_slice(), &mut text[..CLIENT_HASH_BYTES * 2]);
+    let mut text = Zeroizing::new(vec![b'\n'; RANDOM_BYTES * 2 + 1]);
+    data_encoding::HEXLOWER.encode_mut(random.as_slice(), &mut text[..RANDOM_BYTES * 2]);
     Ok(text)
 }
 
 fn fill(bytes: &mut [u8]) -> Result<(), StateError> {
     getrandom::fill(bytes).map_err(|error| StateError::Failed {
         doing: "draw random bytes for",
-        path: PathBuf::from(CLIENT_HASH),
+        path: PathBuf::from("the state directory"),
         source: error.into(),
     })
 }

@@ -1,10 +1,29 @@
 //! The seam to whatever remembers a login: what must survive, and in which order it is written.
+//!
+//! In: a pair, an intent, a count of attempts. Out: the same after a crash at any instruction. Always: an intent
+//! is durable before its token leaves, and attempts before their password does; what cannot be read is an error
+//! with a way out, never "signed out", and is never overwritten; of several processes one at a time is in a
+//! flight. Refuses to know: what the portal says.
 
+mod disk;
+mod document;
+mod file;
+mod memory;
+mod seal;
+#[cfg(test)]
+mod tests;
+
+use std::any::Any;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::SystemTime;
+
+pub use disk::{Disk, Draft};
+pub use file::{FileStore, Owned};
+pub use memory::MemoryStore;
+pub use seal::SealingKey;
 
 use super::{Attempts, Generation};
 use crate::secret::{AccessToken, RefreshToken};
@@ -12,9 +31,12 @@ use crate::secret::{AccessToken, RefreshToken};
 /// What a [`Store`] answers, boxed so that a session does not carry its store's type.
 pub type Stored<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
 
-/// What remembers one identity's login. One session asks at a time; a store that several processes share takes
-/// its lock in [`Store::begin_refresh`] and releases it in [`Store::commit`] or [`Store::keep`].
+/// What remembers one identity's login. Everything that writes is called under [`Store::lock`].
 pub trait Store: fmt::Debug + Send + Sync + 'static {
+    /// Waits until no other process is in a flight on this login. Held from the first look at the store until
+    /// what came of the flight is written; whoever gets it looks again at what is stored before doing anything.
+    fn lock(&self) -> Stored<'_, Lock>;
+
     /// The pair as it was last committed. Open intents come back as [`SavedSession::unanswered`].
     fn load(&self) -> Stored<'_, Option<SavedSession>>;
 
@@ -25,8 +47,8 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// Replaces the pair, or forgets it, and with it all intents. Durable before it answers.
     fn commit(&self, session: Option<SavedSession>) -> Stored<'_, ()>;
 
-    /// Takes the last intent back: the portal did not take the token.
-    fn keep(&self) -> Stored<'_, ()>;
+    /// Takes the last intent of `generation` back: the portal did not take the token.
+    fn keep(&self, generation: Generation) -> Stored<'_, ()>;
 
     /// The attempts as last recorded.
     fn attempts(&self) -> Stored<'_, Attempts>;
@@ -59,64 +81,35 @@ pub struct SavedSession {
 
 /// The store cannot be read or written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{what}")]
+#[error("{what}; {hint}")]
 pub struct StoreError {
-    /// What failed, and what to do about it.
+    /// What failed, and on which file.
     pub what: String,
+    /// The way out.
+    pub hint: String,
 }
 
-/// Remembers until the process ends.
-#[derive(Debug, Default)]
-pub struct MemoryStore(Mutex<Memory>);
+/// The right to be in a flight on a login. Dropped, it is free again; a process that dies drops it.
+#[derive(Clone)]
+pub struct Lock(
+    #[expect(dead_code, reason = "held, and dropped; nobody has to look at it")]
+    Option<Arc<dyn Any + Send + Sync>>,
+);
 
-#[derive(Debug, Default, Clone)]
-struct Memory {
-    session: Option<SavedSession>,
-    attempts: Attempts,
-}
-
-impl MemoryStore {
-    /// Remembers nothing yet.
-    pub fn new() -> Self {
-        Self::default()
+impl Lock {
+    /// Where nobody else can be in a flight.
+    pub fn unneeded() -> Self {
+        Self(None)
     }
 
-    fn with<T: Send + 'static>(&self, f: impl FnOnce(&mut Memory) -> T) -> Stored<'_, T> {
-        let answer = f(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
-        Box::pin(std::future::ready(Ok(answer)))
+    /// Held by whatever `held` releases when it is dropped.
+    pub fn held_by(held: Arc<dyn Any + Send + Sync>) -> Self {
+        Self(Some(held))
     }
 }
 
-impl Store for MemoryStore {
-    fn load(&self) -> Stored<'_, Option<SavedSession>> {
-        self.with(|memory| memory.session.clone())
-    }
-
-    fn begin_refresh(&self, generation: Generation) -> Stored<'_, ()> {
-        self.with(|memory| {
-            if let Some(session) = memory.session.as_mut().filter(|saved| saved.generation == generation) {
-                session.unanswered += 1;
-            }
-        })
-    }
-
-    fn commit(&self, session: Option<SavedSession>) -> Stored<'_, ()> {
-        self.with(|memory| memory.session = session)
-    }
-
-    fn keep(&self) -> Stored<'_, ()> {
-        self.with(|memory| {
-            if let Some(session) = &mut memory.session {
-                session.unanswered = session.unanswered.saturating_sub(1);
-            }
-        })
-    }
-
-    fn attempts(&self) -> Stored<'_, Attempts> {
-        self.with(|memory| memory.attempts.clone())
-    }
-
-    fn record(&self, attempts: Attempts) -> Stored<'_, ()> {
-        self.with(|memory| memory.attempts = attempts)
+impl fmt::Debug for Lock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Lock")
     }
 }

@@ -9,7 +9,7 @@ use rustix::fs::OFlags;
 use zeroize::Zeroizing;
 
 /// No secret of ours is longer; a file that is was named by mistake.
-pub(super) const LONGEST: usize = 64 * 1024;
+pub(crate) const LONGEST: usize = 64 * 1024;
 
 /// Why a file's secret was not taken.
 #[derive(Debug, thiserror::Error)]
@@ -71,7 +71,7 @@ impl PrivateFileError {
 
 /// Reads a secret. Symbolic links are followed, since that is how container runtimes mount secrets; what is
 /// checked is the file that was opened.
-pub(super) fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, PrivateFileError> {
+pub(crate) fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, PrivateFileError> {
     let unreadable = |source| PrivateFileError::Unreadable { path: path.to_owned(), source };
     // Non-blocking, or else opening a pipe would wait for its writer.
     let flags = (OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY).bits().cast_signed();
@@ -83,7 +83,7 @@ pub(super) fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, PrivateFileError> 
 
 /// ssh's rule for a file of ours. One of root's may be open to a group, which root chose (a Kubernetes
 /// `fsGroup`, say), but never to all.
-pub(super) fn check(file: &File, path: &Path, me: u32) -> Result<(), PrivateFileError> {
+pub(crate) fn check(file: &File, path: &Path, me: u32) -> Result<(), PrivateFileError> {
     let path = path.to_owned();
     let about = match file.metadata() {
         Ok(about) => about,
@@ -105,7 +105,7 @@ pub(super) fn check(file: &File, path: &Path, me: u32) -> Result<(), PrivateFile
 }
 
 /// All of it; `None` if there is more than the limit. The buffer never grows, so no copy is left behind.
-pub(super) fn read_up_to(file: &File, limit: usize) -> io::Result<Option<Zeroizing<Vec<u8>>>> {
+pub(crate) fn read_up_to(file: &File, limit: usize) -> io::Result<Option<Zeroizing<Vec<u8>>>> {
     let mut bytes = Zeroizing::new(Vec::with_capacity(limit + 1));
     file.take(limit as u64 + 1).read_to_end(&mut bytes)?;
     Ok((bytes.len() <= limit).then_some(bytes))
