@@ -31,6 +31,7 @@ use crate::session::SessionHandle;
 use crate::telemetry::Totals;
 
 pub use build::Secrets;
+pub(crate) use build::portal;
 pub use error::StartError;
 pub use visit::{Visit, try_addresses};
 

@@ -2,13 +2,15 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use super::account::{ListFlags, MfaFlags, PasswordFlags, RegisterFlags, SessionsFlags};
 use super::environment::Environment;
 use super::exit::Exit;
-use crate::config::Flag;
+use crate::config::{self, Flag};
+use crate::detect;
 
 /// A local authenticating reverse proxy: plain HTTP on localhost in, secure channel and login handled, portal out.
 #[derive(Debug, Parser)]
@@ -71,6 +73,8 @@ pub enum Command {
     Password(PasswordFlags),
     /// Register an account, from where it stands if it was begun already
     Register(RegisterFlags),
+    /// Find out how a portal spells the protocol, and print the configuration that says so
+    Detect(DetectFlags),
     /// Try it without a portal: simulator and proxy in one process, signed in
     #[cfg(feature = "demo")]
     Demo(DemoFlags),
@@ -197,6 +201,72 @@ pub struct StatusFlags {
     /// The admin API's own JSON, unchanged
     #[arg(long)]
     pub json: bool,
+}
+
+/// `portunus detect`: each flag for a setting stands above the same setting of the configuration.
+#[derive(Debug, Clone, Args)]
+pub struct DetectFlags {
+    /// The portal's base URL
+    #[arg(long, value_name = "URL")]
+    pub upstream: Option<String>,
+
+    /// The portal's name in its paths
+    #[arg(long, value_name = "NAME")]
+    pub portal: Option<String>,
+
+    /// The account whose login confirms what was found
+    #[arg(long, value_name = "ADDRESS")]
+    pub email: Option<String>,
+
+    /// Read the password from standard input, one line
+    #[arg(long)]
+    pub password_stdin: bool,
+
+    /// Stop before the first call that needs an account
+    #[arg(long, conflicts_with_all = ["email", "logins", "yes", "password_stdin"])]
+    pub no_login: bool,
+
+    /// How often the login may be begun at most; once is the rule
+    #[arg(long, value_name = "N", default_value_t = DetectFlags::MOST_LOGINS,
+          value_parser = clap::value_parser!(u32).range(1..=i64::from(DetectFlags::MOST_LOGINS)))]
+    pub logins: u32,
+
+    /// How long to wait for rate limits altogether, such as 180s or 3m; 0s gives up instead
+    #[arg(long, value_name = "SPAN", default_value = "180s", value_parser = patience)]
+    pub patience: Duration,
+
+    /// Allow the login without being asked
+    #[arg(long)]
+    pub yes: bool,
+
+    /// Never ask on the terminal
+    #[arg(long)]
+    pub no_input: bool,
+}
+
+impl DetectFlags {
+    const MOST_LOGINS: u32 = detect::Settings::MOST_LOGINS;
+}
+
+impl Default for DetectFlags {
+    fn default() -> Self {
+        let detect::Settings { logins, patience, .. } = detect::Settings::default();
+        Self {
+            upstream: None,
+            portal: None,
+            email: None,
+            password_stdin: false,
+            no_login: false,
+            logins,
+            patience,
+            yes: false,
+            no_input: false,
+        }
+    }
+}
+
+fn patience(text: &str) -> Result<Duration, &'static str> {
+    config::duration(text).ok_or("a span is a whole number and a unit, such as 180s or 3m")
 }
 
 /// `portunus demo`.
@@ -336,16 +406,18 @@ mod tests {
     fn the_help_names_every_command_and_every_exit_code_and_no_secret_flag() {
         let help = parsed("portunus --help").unwrap_err();
         assert_eq!(help.exit, Exit::Ok);
-        for command in
-            ["run", "check", "login", "logout", "status", "whoami", "sessions", "mfa", "password", "register"]
-        {
+        for command in [
+            "run", "check", "login", "logout", "status", "whoami", "sessions", "mfa", "password", "register",
+            "detect",
+        ] {
             assert!(help.text.contains(&format!("\n  {command} ")), "{command}: {}", help.text);
         }
         assert_eq!(help.text.contains("\n  demo "), cfg!(feature = "demo"));
         assert!(help.text.contains(&Exit::table()));
-        for command in
-            ["run", "check", "login", "logout", "status", "whoami", "sessions", "mfa", "password", "register"]
-        {
+        for command in [
+            "run", "check", "login", "logout", "status", "whoami", "sessions", "mfa", "password", "register",
+            "detect",
+        ] {
             let help = parsed(&format!("portunus {command} --help")).unwrap_err().text;
             assert!(help.contains("--socket <PATH>"), "{help}");
             for secret in ["--password ", "--password=", "--code ", "--token", "--otp-secret"] {

@@ -11,6 +11,7 @@ mod argv;
 mod check;
 #[cfg(feature = "demo")]
 mod demo;
+mod detect;
 mod environment;
 mod exit;
 mod failure;
@@ -32,7 +33,7 @@ pub use account::{
     ForgotFlags, ListFlags, MfaCommand, MfaFlags, PasswordCommand, PasswordFlags, RegisterFlags,
     SessionsFlags, SetUpCommand, SetUpFlags, TalkFlags,
 };
-pub use args::{Arguments, ColorWhen, Command, GlobalFlags, RunFlags};
+pub use args::{Arguments, ColorWhen, Command, DetectFlags, GlobalFlags, RunFlags};
 pub use environment::Environment;
 pub use exit::Exit;
 pub use failure::Failure;
@@ -96,6 +97,7 @@ fn dispatch(parsed: Arguments, environment: &Environment, screen: &mut Screen) -
             let client = join::client(&global, environment, screen)?;
             wait(account::register(&client, &flags, screen))
         }
+        Command::Detect(flags) => wait(detect::detect(&global, &flags, environment, screen)),
         Command::Completions(flags) => {
             screen.data(&args::completions(&flags));
             Ok(Exit::Ok)

@@ -40,6 +40,7 @@ pub use section::session::Session;
 pub use section::state::{LoginStore, StoreKind};
 pub use section::upstream::{Cookies, ExtraHeader, ExtraValue, KeyPin, Upstream};
 pub use setting::{Fallback, Kind, Setting};
+pub(crate) use units::duration;
 pub use values::Auto;
 
 use std::fs::File;

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::clock::SharedClock;
 use crate::secret::{OneTimeCode, OtpSecret, Password};
-use crate::session::{Seed, Step};
+use crate::session::{PortalTime, Seed, Skew, Step};
 
 /// Whose login confirms what was found.
 #[derive(Debug, Clone)]
@@ -24,12 +24,16 @@ pub struct Account {
 pub trait OtpCodes: fmt::Debug + Send + Sync {
     /// A code that was never given before; `None` if there is none to be had.
     fn next(&self) -> Pin<Box<dyn Future<Output = Option<OneTimeCode>> + Send + '_>>;
+    /// The portal's clock minus ours, as an answer that came just now tells it.
+    fn learn(&self, _skew: Option<Skew>) {}
 }
 
 /// The codes of a seed, each given once.
 pub struct SeededCodes {
     seed: Seed,
     clock: SharedClock,
+    /// The portal's clock is the one that counts.
+    portal: PortalTime,
     last: Mutex<Option<Step>>,
 }
 
@@ -39,12 +43,12 @@ impl SeededCodes {
     /// # Errors
     /// What about its text is wrong.
     pub fn new(secret: &OtpSecret, clock: SharedClock) -> Result<Self, &'static str> {
-        Ok(Self { seed: Seed::parse(secret)?, clock, last: Mutex::new(None) })
+        Ok(Self { seed: Seed::parse(secret)?, clock, portal: PortalTime::default(), last: Mutex::new(None) })
     }
 
     /// The step of this moment, if none of its codes was given, and that it is from now on.
     fn take_step(&self) -> Option<Step> {
-        let now = Step::at(self.clock.wall());
+        let now = Step::at(self.portal.now(&*self.clock));
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         if last.is_some_and(|last| last >= now) {
             return None;
@@ -61,10 +65,14 @@ impl OtpCodes for SeededCodes {
                 if let Some(step) = self.take_step() {
                     return Some(self.seed.code(step));
                 }
-                let now = self.clock.wall();
+                let now = self.portal.now(&*self.clock);
                 self.clock.sleep(Step::at(now).left(now)).await;
             }
         })
+    }
+
+    fn learn(&self, skew: Option<Skew>) {
+        self.portal.learn(&*self.clock, skew);
     }
 }
 
@@ -150,6 +158,24 @@ mod tests {
         clock.advance(Duration::from_secs(1_111_111_109 - 59));
         assert_eq!(second.await.unwrap().expose(), "081804");
         assert!(!format!("{codes:?}").contains("GEZD"));
+    }
+
+    #[tokio::test]
+    #[expect(clippy::disallowed_methods, reason = "the test compares the codes")]
+    async fn ruling_16_a_code_is_of_the_portals_time_and_a_spent_one_waits_for_its_next_step() {
+        // Our clock is 600 s ahead of the portal, where it is 59 s after the epoch.
+        let secret = OtpSecret::new("GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ");
+        let clock = ManualClock::at(SystemTime::UNIX_EPOCH + Duration::from_secs(659));
+        let codes = SeededCodes::new(&secret, Arc::new(clock.clone())).unwrap();
+        codes.learn(Some(Skew(-600)));
+        assert_eq!(codes.next().await.unwrap().expose(), "287082");
+        // RFC 4226 appendix D, count 2: the portal's next step begins in one second.
+        let second = codes.next();
+        tokio::pin!(second);
+        let early = tokio::time::timeout(Duration::from_millis(20), &mut second).await;
+        assert!(early.is_err(), "a code was given twice");
+        clock.advance(Duration::from_secs(1));
+        assert_eq!(second.await.unwrap().expose(), "359152");
     }
 
     #[test]

@@ -12,7 +12,7 @@ use super::reading::Reading;
 use super::search::Search;
 use super::{Account, Cell, Confidence, DetectError, LoginBudget, LoginEnd};
 use crate::channel::EnvelopeForm;
-use crate::portal::wire::{Data, Meaning, initiated, tokens};
+use crate::portal::wire::{Data, Meaning, initiated, skew, tokens};
 use crate::portal::{Endpoint, MethodForm};
 use crate::secret::{AccessToken, Expose};
 use crate::session::{FactorKind, Initiated};
@@ -37,10 +37,13 @@ impl Search<'_> {
         }
         let (mut left, mut ways) = (initiates, std::mem::take(&mut self.open_ways).into_iter());
         let mut forms = vec![other_than(self.dialect.method_form)];
-        let mut is_open = ways.len() > 0;
+        let (mut is_open, mut code_again) = (ways.len() > 0, true);
         loop {
             let way = ways.next().or_else(|| self.way());
             let answer = self.initiate(account, way.as_ref()).await?;
+            if let Some(otp) = &account.otp {
+                otp.learn(skew(&answer.headers, self.prober.clock.wall()));
+            }
             left -= 1;
             let login = match self.begun(&answer) {
                 Begun::Login(login) => login,
@@ -56,6 +59,12 @@ impl Search<'_> {
             self.saw_success(&answer);
             match self.complete(account, &login).await? {
                 Completed::End(end) => return Ok(end),
+                // Spent elsewhere in this step, most likely: the login begins again, and its code is the next one's.
+                Completed::CodeRefused(_) if code_again && left > 0 => {
+                    code_again = false;
+                    self.talk.step("the code was refused; once more, with the code of the next step");
+                }
+                Completed::CodeRefused(why) => return Ok(LoginEnd::Refused(why)),
                 Completed::MethodRefused(why) => match forms.pop().filter(|_| left > 0) {
                     Some(form) => self.dialect.method_form = form,
                     None => return Ok(LoginEnd::NotRead(why)),
@@ -160,6 +169,9 @@ impl Search<'_> {
         let way = self.way();
         let answer = self.send_own(Endpoint::Complete, body, way.as_ref()).await?;
         if !answer.is_success() {
+            if factor.is_some() && answer.signs.meaning() == Meaning::CodeRefused {
+                return Ok(Completed::CodeRefused(format!("login/complete: {}", answer.brief())));
+            }
             let is_form =
                 Reading::of(answer.status, &answer.signs, false) == Reading::Refused && factor.is_some();
             return Ok(match is_form {
@@ -206,6 +218,8 @@ impl Search<'_> {
 /// What became of one complete.
 enum Completed {
     End(LoginEnd),
+    /// The code was read, and refused.
+    CodeRefused(String),
     /// The body was refused: perhaps for how it names the method.
     MethodRefused(String),
 }

@@ -340,7 +340,7 @@ mod tests {
             *at = whole_millis(*at);
         }
         attempts.settle(attempt, Verdict::Free);
-        assert_eq!(attempts.automatic, []);
+        assert!(attempts.automatic.is_empty());
         assert!(attempts.begin(By::Itself, &me, now(), &settings).is_ok());
     }
 

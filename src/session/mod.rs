@@ -44,6 +44,7 @@ pub use portal::{
     Tokens,
 };
 pub use settings::Settings;
+pub(crate) use skew::PortalTime;
 pub use status::Status;
 pub use store::{
     Disk, Draft, FileStore, Lock, MemoryStore, Owned, SavedSession, SealingKey, Store, StoreError, Stored,

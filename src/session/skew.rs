@@ -9,7 +9,7 @@ use crate::clock::Clock;
 /// What time it is at the portal. Anchored to the boot clock when an answer tells it, so that a wall clock set
 /// afterwards changes nothing; the wall clock before that.
 #[derive(Debug, Default)]
-pub(super) struct PortalTime(Mutex<Option<Anchor>>);
+pub(crate) struct PortalTime(Mutex<Option<Anchor>>);
 
 #[derive(Debug, Clone, Copy)]
 struct Anchor {
@@ -19,7 +19,7 @@ struct Anchor {
 
 impl PortalTime {
     /// Learns from an answer that came just now.
-    pub(super) fn learn(&self, clock: &dyn Clock, skew: Option<Skew>) {
+    pub(crate) fn learn(&self, clock: &dyn Clock, skew: Option<Skew>) {
         let Some(Skew(seconds)) = skew else { return };
         let (wall, ahead) = (clock.wall(), Duration::from_secs(seconds.unsigned_abs()));
         let portal = if seconds < 0 { wall.checked_sub(ahead) } else { wall.checked_add(ahead) };
@@ -29,7 +29,7 @@ impl PortalTime {
     }
 
     /// The time at the portal now.
-    pub(super) fn now(&self, clock: &dyn Clock) -> SystemTime {
+    pub(crate) fn now(&self, clock: &dyn Clock) -> SystemTime {
         let anchor = *self.anchor();
         let told = anchor.and_then(|a| a.portal.checked_add(clock.since_boot().saturating_sub(a.boot)));
         told.unwrap_or_else(|| clock.wall())

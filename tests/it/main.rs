@@ -10,6 +10,7 @@ mod clients;
 mod command_line;
 mod crypto_python;
 mod detect;
+mod detect_cli;
 mod dialects;
 mod docs;
 mod documents;

@@ -25,14 +25,13 @@ pub(super) use account::{
     backup_codes, factors, otp_setup, profile, registering, registration_code, sessions, terminated,
 };
 pub(super) use data::account_email;
-pub(super) use headers::skew;
 pub(super) use login::code_sent;
 
 // What `detect` reads with as well.
 pub(crate) use channel::{AnnouncedKey, announced_key, channel_session};
 pub(crate) use code::Meaning;
 pub(crate) use data::Data;
-pub(crate) use headers::retry_after;
+pub(crate) use headers::{retry_after, skew};
 pub(crate) use login::initiated;
 pub(crate) use signs::Signs;
 pub(crate) use tokens::tokens;
