@@ -126,8 +126,9 @@ async fn a_portal_that_limits_our_login_is_waited_for() {
 
 #[tokio::test]
 async fn a_login_that_the_portal_did_not_take_is_tried_again_after_a_pause() {
-    for fault in [Fault::Status(503), Fault::ResetConnection { processed: false }] {
-        let world = World::start(simple()).await;
+    // Of a connection that broke nobody knows what the portal took: that is an attempt, where a 503 is none.
+    for (fault, attempts) in [(Fault::Status(503), "1"), (Fault::ResetConnection { processed: false }, "2")] {
+        let world = World::start(simple().set("login.automatic_attempts", attempts)).await;
         world.sim.next_on("login/initiate", fault.clone());
         eventually_200(&world).await;
         assert_eq!(world.sim.counters().logins, 1, "{fault:?}");

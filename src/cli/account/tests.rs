@@ -28,9 +28,8 @@ struct World {
 
 impl World {
     async fn start(login: &str, change: impl FnOnce(&mut Settings)) -> Self {
-        let mut settings = Settings::default();
-        settings.share_rsa_keys = true;
-        settings.rate_limits = RateLimits { enabled: false, ..RateLimits::default() };
+        let rate_limits = RateLimits { enabled: false, ..RateLimits::default() };
+        let mut settings = Settings { share_rsa_keys: true, rate_limits, ..Settings::default() };
         change(&mut settings);
         let sim = Sim::start(settings).await.unwrap();
         let dir = tempfile::tempdir().unwrap();
