@@ -119,7 +119,7 @@ async fn a_portal_that_limits_our_login_is_waited_for() {
     answer.problem(503, "sign-in-rate-limited");
     world.profile().await.problem(503, "sign-in-rate-limited");
     assert_eq!(arrived(&world, "login/initiate"), 1, "it waits");
-    eventually_200(&world).await;
+    world.eventually_200().await;
     assert_eq!(arrived(&world, "login/initiate"), 2);
     assert!(world.stop().await);
 }
@@ -130,7 +130,7 @@ async fn a_login_that_the_portal_did_not_take_is_tried_again_after_a_pause() {
     for (fault, attempts) in [(Fault::Status(503), "1"), (Fault::ResetConnection { processed: false }, "2")] {
         let world = World::start(simple().set("login.automatic_attempts", attempts)).await;
         world.sim.next_on("login/initiate", fault.clone());
-        eventually_200(&world).await;
+        world.eventually_200().await;
         assert_eq!(world.sim.counters().logins, 1, "{fault:?}");
         assert!(world.stop().await);
     }
@@ -140,7 +140,7 @@ async fn a_login_that_the_portal_did_not_take_is_tried_again_after_a_pause() {
 async fn ruling_1_a_complete_whose_answer_is_lost_begins_again_at_initiate() {
     let world = World::start(simple()).await;
     world.sim.next_on("login/complete", Fault::ResetConnection { processed: true });
-    eventually_200(&world).await;
+    world.eventually_200().await;
     let counters = world.sim.counters();
     assert_eq!((counters.initiate, counters.complete), (2, 2));
     assert!(world.stop().await);
@@ -169,7 +169,7 @@ async fn ruling_2_a_4000_to_our_own_initiate_renews_the_channel_and_begins_again
     let refuse = Fault::Refuse { status: 400, code: "4000".into() };
     let world = World::start(simple().set("session.fresh_channel", "\"0ms\"")).await;
     world.sim.next_on("login/initiate", refuse.clone());
-    eventually_200(&world).await;
+    world.eventually_200().await;
     let counters = world.sim.counters();
     assert_eq!((arrived(&world, "login/initiate"), counters.logins), (2, 1));
     assert_eq!(counters.session, 2, "on a new channel");
@@ -188,7 +188,7 @@ async fn ruling_2_a_4000_to_our_own_initiate_renews_the_channel_and_begins_again
 async fn a_channel_lost_in_the_middle_of_a_login_is_replaced() {
     let world = World::start(WorldOptions::default().set("session.backoff_first", "\"20ms\"")).await;
     world.sim.next_on("login/complete", Fault::DropChannels);
-    eventually_200(&world).await;
+    world.eventually_200().await;
     assert_eq!(world.sim.counters().logins, 1);
     assert!(world.stop().await);
 }
@@ -199,18 +199,4 @@ async fn ruling_16_a_totp_code_is_used_once_however_often_the_login_begins() {
     world.profile().await.expect(200);
     assert_eq!(world.sim.counters().wrong_code, 0);
     assert!(world.stop().await);
-}
-
-/// Asks until there is an answer of the portal's; anything but a 503 meanwhile is wrong.
-async fn eventually_200(world: &World) {
-    let deadline = tokio::time::Instant::now() + crate::world::PATIENCE;
-    loop {
-        let answer = world.profile().await;
-        if answer.status == 200 {
-            return;
-        }
-        assert_eq!(answer.status, 503, "{}", answer.text());
-        assert!(tokio::time::Instant::now() < deadline, "{}", answer.text());
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
 }

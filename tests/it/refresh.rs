@@ -137,25 +137,11 @@ async fn a_refresh_that_fails_for_now_keeps_the_token_and_uses_it_later() {
         let first = world.profile().await;
         assert!([200, 503].contains(&first.status.as_u16()), "{fault:?}: {} {}", first.status, first.text());
         let sim = world.sim.clone();
-        eventually_200(&world).await;
+        world.eventually_200().await;
         let counters = sim.counters();
         assert_eq!((counters.logins, counters.refreshed), (1, 1), "{fault:?}");
         assert_eq!(counters.refresh_reuse_detected, 0, "{fault:?}");
         assert!(world.stop().await);
-    }
-}
-
-/// Asks until there is an answer of the portal's; anything but a 503 meanwhile is wrong.
-async fn eventually_200(world: &World) {
-    let deadline = tokio::time::Instant::now() + crate::world::PATIENCE;
-    loop {
-        let answer = world.profile().await;
-        if answer.status == 200 {
-            return;
-        }
-        assert_eq!(answer.status, 503, "{}", answer.text());
-        assert!(tokio::time::Instant::now() < deadline, "{}", answer.text());
-        tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
 
@@ -165,7 +151,7 @@ async fn ruling_1_a_refresh_whose_answer_is_lost_is_followed_by_a_login_where_no
         let world = warm(simple().set("session.backoff_first", "\"50ms\"")).await;
         world.sim.expire_access_tokens();
         world.sim.next_on(REFRESH, fault.clone());
-        eventually_200(&world).await;
+        world.eventually_200().await;
         let counters = world.sim.counters();
         assert_eq!((counters.logins, arrived(&world, REFRESH)), (2, 1), "{fault:?}");
         assert_eq!(counters.refresh_reuse_detected, 0, "{fault:?}: the spent token is not shown again");
@@ -195,7 +181,7 @@ async fn ruling_1_where_a_person_would_be_needed_the_stored_token_is_tried_exact
     let world = signed_in_by_mail(kind).await;
     world.sim.expire_access_tokens();
     world.sim.next_on(REFRESH, Fault::ResetConnection { processed: true });
-    eventually_200(&world).await;
+    world.eventually_200().await;
     assert_eq!((arrived(&world, REFRESH), world.sim.counters().logins), (2, 1));
     assert!(world.stop().await);
 }

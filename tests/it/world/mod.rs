@@ -76,6 +76,20 @@ impl World {
         format!("{}/{name}", base.replace("//", "/"))
     }
 
+    /// Asks until there is an answer of the portal's; anything but a 503 meanwhile is wrong.
+    pub async fn eventually_200(&self) {
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        loop {
+            let answer = self.profile().await;
+            if answer.status == 200 {
+                return;
+            }
+            assert_eq!(answer.status, 503, "{}", answer.text());
+            assert!(tokio::time::Instant::now() < deadline, "{}", answer.text());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
     pub async fn profile(&self) -> Answer {
         self.client.get(&self.path("profile")).await
     }
