@@ -151,6 +151,28 @@ fn store(config: &Config, secrets: &Secrets) -> Result<Arc<dyn Store>, StartErro
     Ok(Arc::new(FileStore::new(dir, owned)))
 }
 
+/// The sign-in, and the channel beside it.
+fn session(
+    config: &Config,
+    #[cfg_attr(
+        not(feature = "bench"),
+        expect(unused_variables, reason = "the bench spells its own channel")
+    )]
+    dialect: &Dialect,
+    client: Client,
+    secrets: &Secrets,
+    clock: SharedClock,
+) -> Result<SessionHandle, StartError> {
+    #[cfg(feature = "bench")]
+    if let Some(bench) = &config.bench {
+        use super::bench::Standing;
+        let settings = settings::session(config, Some(Standing::credentials()));
+        return Ok(SessionHandle::spawn(Standing::new(bench, dialect), settings, clock));
+    }
+    let settings = settings::session(config, secrets.credentials.clone());
+    Ok(SessionHandle::spawn_with(client, settings, clock, store(config, secrets)?))
+}
+
 /// Whether the URL itself says that the portal is at this address; names are looked up when they are needed.
 fn is_at(base: &Base, own: &SocketAddr) -> bool {
     let same_host = match base.host().parse::<IpAddr>() {
@@ -168,20 +190,26 @@ pub(super) fn house(
     clock: SharedClock,
 ) -> Result<(House, Upstream, Account), StartError> {
     let dialect = config.dialect();
-    let injected = secrets.injected()?;
+    #[cfg_attr(not(feature = "bench"), expect(unused_mut, reason = "the bench puts one in"))]
+    let mut injected = secrets.injected()?;
+    #[cfg(feature = "bench")]
+    if let Some(bench) = &config.bench {
+        injected.headers.push(super::bench::channel_header(bench, &dialect)?);
+    }
     let (upstream, client) = portal(config, &dialect, &injected, addresses)?;
     let wall = clock.clone();
     let client = client.with_wall(move || wall.wall());
     let guard = Guard::new(&settings::guard(config, addresses, secrets.local_key.clone()))?;
-    let routes = RouteTable::new(settings::route(config, &dialect, &injected)?)?;
+    #[cfg_attr(not(feature = "bench"), expect(unused_mut, reason = "the bench seals more"))]
+    let mut routes = settings::route(config, &dialect, &injected)?;
+    #[cfg(feature = "bench")]
+    if config.bench.as_ref().is_some_and(|bench| bench.sealed) {
+        routes.unmatched = crate::route::Protection::Sealed;
+    }
+    let routes = RouteTable::new(routes)?;
     let responder =
         Responder::new(upstream.base().clone(), settings::answer_cookies(config), routes.headers().clone());
-    let session = SessionHandle::spawn_with(
-        client,
-        settings::session(config, secrets.credentials.clone()),
-        clock.clone(),
-        store(config, secrets)?,
-    );
+    let session = session(config, &dialect, client, secrets, clock.clone())?;
     let account = Account::new(
         upstream.for_another_worker(),
         dialect.clone(),

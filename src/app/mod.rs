@@ -7,6 +7,8 @@
 //! Threads: each worker has a runtime of its own for the data path. Logins, refreshes, the channel and the
 //! admin API run on the runtime that called [`start`], so that nothing there ever delays a request.
 
+#[cfg(feature = "bench")]
+mod bench;
 mod build;
 mod error;
 mod metrics;

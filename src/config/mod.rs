@@ -27,6 +27,8 @@ pub use environment::{CONFIG_VARIABLE, Environment, Flag};
 pub use problem::{Place, Problem, Problems};
 pub use reference::reference;
 pub use secret_source::{Person, SecretCause, SecretError, SecretSource, Surroundings};
+#[cfg(feature = "bench")]
+pub use section::bench::Bench;
 pub use section::dialect::{Overrides as DialectOverrides, PathTemplate};
 pub use section::guard::{AllowedHost, Guard, Origin};
 pub use section::limits::Limits;
@@ -88,6 +90,9 @@ pub struct Config {
     pub admin_socket: Option<PathBuf>,
     /// What is told on stderr.
     pub log: Log,
+    /// A sign-in that exists already.
+    #[cfg(feature = "bench")]
+    pub bench: Option<Bench>,
 }
 
 /// What a configuration is read from.
@@ -163,6 +168,8 @@ impl Config {
             section::admin::Admin::read(&mut reader.section("admin", document), &name, state_dir);
         let log = Log::read(&mut reader.section("log", document));
         let routes = read_routes(reader, document);
+        #[cfg(feature = "bench")]
+        let bench = Bench::read(reader, document);
 
         // Last, since only now it is known which variables the file itself names.
         let settings: Vec<&Setting> = section::settings().collect();
@@ -185,6 +192,8 @@ impl Config {
             login_store,
             admin_socket: admin_socket?,
             log: log?,
+            #[cfg(feature = "bench")]
+            bench,
         })
     }
 
@@ -229,7 +238,8 @@ fn read_routes(reader: &mut Reader<'_>, document: &Table) -> Option<Vec<Route>> 
 
 fn report_unknown_sections(reader: &mut Reader<'_>, document: &Table) {
     let names = section::CHAPTERS.map(|(name, _, _)| name);
-    for entry in document.entries().filter(|entry| !names.contains(&entry.key.as_str())) {
+    let is_known = |name: &str| names.contains(&name) || (cfg!(feature = "bench") && name == "bench");
+    for entry in document.entries().filter(|entry| !is_known(&entry.key)) {
         let key = entry.key.escape_debug();
         let text = match &entry.written.value {
             document::Value::Table(_) => {

@@ -1,6 +1,8 @@
 //! The sections of `proxy.toml`: each file is one, with its rows of the table and its own checks.
 
 pub(super) mod admin;
+#[cfg(feature = "bench")]
+pub(super) mod bench;
 pub(super) mod dialect;
 pub(super) mod guard;
 pub(super) mod limits;

@@ -1,0 +1,119 @@
+//! A portal's side that gives what `[bench]` says, and asks nobody: the cargo feature `bench`, which no release has.
+
+use std::time::Duration;
+
+use http::{HeaderName, HeaderValue};
+
+use super::StartError;
+use crate::channel::{Channel, Spelling};
+use crate::config::Bench;
+use crate::portal::Dialect;
+use crate::secret::{AccessToken, LoginSessionId, OneTimeCode, Password, RefreshToken};
+use crate::session::{
+    CodeSent, Credentials, Initiated, Method, MfaChoice, NewChannel, OpenChannel, OwnCall, Portal,
+    PortalError, PortalErrorKind, Tokens,
+};
+
+/// Longer than any load.
+const LIFE: Duration = Duration::from_secs(365 * 86_400);
+
+/// A sign-in that always succeeds, and a channel that is always open.
+#[derive(Debug)]
+pub(super) struct Standing {
+    bench: Bench,
+    spelling: Option<Spelling>,
+}
+
+impl Standing {
+    pub(super) fn new(bench: &Bench, dialect: &Dialect) -> Self {
+        Self { bench: bench.clone(), spelling: dialect.channel }
+    }
+
+    /// What signs in: the names do not matter.
+    pub(super) fn credentials() -> Credentials {
+        Credentials {
+            email: "bench@localhost".to_owned(),
+            password: Some(Password::new("no portal reads it")),
+            otp_secret: None,
+            mfa: MfaChoice::Auto,
+        }
+    }
+}
+
+/// The channel's id as a header of every request: the load's upstream counts it on plain calls, too.
+pub(super) fn channel_header(
+    bench: &Bench,
+    dialect: &Dialect,
+) -> Result<(HeaderName, HeaderValue), StartError> {
+    let mut id = HeaderValue::from_str(&bench.session_id)
+        .map_err(|_| StartError::NotAHeader { setting: "bench.session_id".to_owned() })?;
+    id.set_sensitive(true);
+    Ok((dialect.session_header.clone(), id))
+}
+
+impl Portal for Standing {
+    fn seals(&self, _call: OwnCall) -> bool {
+        self.spelling.is_some()
+    }
+
+    async fn open_channel(&self) -> Result<NewChannel, PortalError> {
+        let failed = |kind| PortalError { call: "session", kind, status: None, code: None };
+        let spelling = self.spelling.ok_or_else(|| failed(PortalErrorKind::Refused))?;
+        let channel = Channel::fixed(&self.bench.key, &self.bench.session_id, spelling)
+            .map_err(|error| failed(error.into()))?;
+        Ok(NewChannel { channel, expires_at: None, skew: None })
+    }
+
+    async fn close_channel(&self, _channel: &OpenChannel) -> Result<(), PortalError> {
+        Ok(())
+    }
+
+    async fn initiate(
+        &self,
+        _email: &str,
+        _password: &Password,
+        _channel: Option<&OpenChannel>,
+    ) -> Result<Initiated, PortalError> {
+        Ok(Initiated {
+            login: LoginSessionId::new("bench"),
+            methods: Vec::new(),
+            expires_in: LIFE,
+            skew: None,
+        })
+    }
+
+    async fn send_code(
+        &self,
+        _login: &LoginSessionId,
+        _method: &Method,
+        _channel: Option<&OpenChannel>,
+    ) -> Result<CodeSent, PortalError> {
+        Err(PortalError { call: "mfa/send", kind: PortalErrorKind::Refused, status: None, code: None })
+    }
+
+    async fn complete(
+        &self,
+        _login: &LoginSessionId,
+        _factor: Option<(&Method, &OneTimeCode)>,
+        _channel: Option<&OpenChannel>,
+    ) -> Result<Tokens, PortalError> {
+        Ok(Tokens {
+            access: AccessToken::new(self.bench.bearer.clone()),
+            refresh: None,
+            expires_in: LIFE,
+            skew: None,
+        })
+    }
+
+    async fn refresh(
+        &self,
+        _token: &RefreshToken,
+        _channel: Option<&OpenChannel>,
+    ) -> Result<Tokens, PortalError> {
+        self.complete(&LoginSessionId::new("bench"), None, None).await
+    }
+
+    async fn logout(&self, _token: &AccessToken) -> Result<(), PortalError> {
+        Ok(())
+    }
+}
