@@ -25,6 +25,9 @@ pub(super) fn listener(config: &Config) -> listener::Settings {
         max_headers: limits.headers,
         max_buffer_bytes: limits.buffer_bytes,
         max_streams: limits.streams,
+        max_reset_streams: limits.reset_streams,
+        max_error_streams: limits.error_streams,
+        max_interim: limits.interim,
     }
 }
 

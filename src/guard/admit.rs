@@ -1,8 +1,8 @@
 //! The checks, in their order.
 
-use http::header::{ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD};
+use http::header::{ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, MAX_FORWARDS};
 use http::uri::Scheme;
-use http::{HeaderValue, Method, Request, Uri, Version};
+use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version};
 
 use super::framing::Marks;
 use super::key::KeyCheck;
@@ -90,7 +90,7 @@ impl Guard {
             if has_origin && let Some(preflight) = preflight(&request, grant.as_ref()) {
                 return Err(Refusal::Preflight(preflight));
             }
-            if asterisk {
+            if asterisk || ends_here(request.headers_mut()) {
                 return Err(Refusal::ServerOptions);
             }
         }
@@ -183,6 +183,16 @@ fn check_target(method: &Method, uri: &Uri) -> Result<bool, Refusal> {
         path if path.starts_with('/') => Ok(false),
         _ => Err(Refusal::TargetForm),
     }
+}
+
+/// Whether OPTIONS has no hop left (RFC 9110 section 7.6.2); if it has, this one is taken off. TRACE, the other method
+/// that counts them, is refused.
+fn ends_here(headers: &mut HeaderMap) -> bool {
+    let left = headers.get(MAX_FORWARDS).and_then(|value| value.to_str().ok()?.parse::<u32>().ok());
+    if let Some(less) = left.and_then(|left| left.checked_sub(1)) {
+        headers.insert(MAX_FORWARDS, HeaderValue::from(less));
+    }
+    left == Some(0)
 }
 
 fn preflight<B>(request: &Request<B>, grant: Option<&Grant>) -> Option<Preflight> {

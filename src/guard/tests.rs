@@ -121,6 +121,19 @@ fn only_a_path_is_a_target_and_an_asterisk_is_answered_here() {
 }
 
 #[test]
+fn options_ends_where_its_hops_do() {
+    let options = |left: &str| request("OPTIONS", "/a", Version::HTTP_11, &[HOST, ("max-forwards", left)]);
+    assert_eq!(verdict(&guard(), options("0")), "server-options");
+    for (left, less) in [("1", "0"), ("70", "69"), ("many", "many"), ("99999999999", "99999999999")] {
+        let admitted = guard().admit(options(left), &tcp()).unwrap();
+        assert_eq!(admitted.request().headers()["max-forwards"], less);
+    }
+    // Of other methods it says nothing.
+    let get = get(&[HOST, ("max-forwards", "0")]);
+    assert_eq!(guard().admit(get, &tcp()).unwrap().request().headers()["max-forwards"], "0");
+}
+
+#[test]
 fn a_page_of_another_origin_is_refused_whatever_it_calls_itself() {
     expect_table(
         &guard(),

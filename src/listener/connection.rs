@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::RETRY_AFTER;
-use http::{HeaderValue, Request, Response};
+use http::{HeaderValue, Request, Response, Version};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
@@ -18,9 +18,10 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use pin_project_lite::pin_project;
 
 use super::control::{Control, Order, Presence};
+use super::extended::{self, Tunnelled};
 use super::socket::{Socket, Stream};
 use super::witness::Witness;
-use super::{Handler, Limits, Peer, Settings};
+use super::{Handler, Interim, Limits, Peer, Settings};
 
 /// hyper keeps up to this many heads on the stack, and more or fewer on the heap, 5 % dearer.
 const HYPER_MAX_HEADERS: usize = 100;
@@ -74,7 +75,10 @@ fn http2_builder(settings: &Settings) -> http2::Builder<TokioExecutor> {
     let mut builder = http2::Builder::new(TokioExecutor::new());
     builder
         .timer(TokioTimer::new())
+        .enable_connect_protocol()
         .max_concurrent_streams(settings.max_streams)
+        .max_pending_accept_reset_streams(settings.max_reset_streams)
+        .max_local_error_reset_streams(settings.max_error_streams)
         .max_header_list_size(u32::try_from(settings.max_head_bytes).unwrap_or(u32::MAX));
     builder
 }
@@ -150,17 +154,31 @@ impl<H: Handler> Visit<H> {
             request.extensions_mut().insert(fault);
         }
         let worker = &self.worker;
+        let settings = &worker.limits.settings;
+        let interim = match request.version() {
+            Version::HTTP_11 => Interim::open(&self.control, self.control.latest_request(), settings),
+            _ => Interim::default(),
+        };
+        let over_http2 = extended::to_handshake(&mut request);
+        if over_http2 {
+            request.extensions_mut().insert(Tunnelled::on(&self.control));
+        }
         // Made before the handler runs and dropped with the answer's body, or with this future if the client
         // goes away: what was counted is always given back.
         let mut stay = Stay { admitted: worker.limits.enter_request(), visit: Arc::clone(&self) };
-        let response = if stay.admitted {
-            worker.handler.call(request, &self.peer).await
+        let mut response = if stay.admitted {
+            worker.handler.call(request, &self.peer, interim).await
         } else {
             let mut response = worker.handler.overloaded();
             response.headers_mut().insert(RETRY_AFTER, worker.retry_after.clone());
             response
         };
-        stay.tunnels(response.status());
+        if over_http2 {
+            extended::from_answer(&mut response);
+        } else {
+            self.control.hints().close().await;
+            stay.tunnels(response.status());
+        }
         Ok(response.map(|body| Answer { body, stay }))
     }
 }

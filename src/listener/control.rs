@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
+use super::interim::Hints;
 use super::limits::Permit;
 use super::{Malformed, Settings};
 
@@ -49,6 +50,8 @@ pub(super) struct Control {
     malformed: OnceLock<(u64, Malformed)>,
     /// Since when the client takes nothing; `NEVER` if it does.
     write_blocked: AtomicU64,
+    /// Interim answers on their way to the socket.
+    hints: Hints,
 }
 
 const NEVER: u64 = u64::MAX;
@@ -68,6 +71,7 @@ impl Control {
             begun: AtomicU64::new(0),
             malformed: OnceLock::new(),
             write_blocked: AtomicU64::new(NEVER),
+            hints: Hints::default(),
         }
     }
 
@@ -88,9 +92,28 @@ impl Control {
     /// Gives an order; one that stands is never weakened.
     pub(super) fn give(&self, order: Order) {
         self.order.fetch_max(order as u8, Ordering::AcqRel);
+        self.wake();
+    }
+
+    /// Has the connection's task look around.
+    pub(super) fn wake(&self) {
         if let Some(waker) = self.waker.get() {
             waker.wake_by_ref();
         }
+    }
+
+    pub(super) fn hints(&self) -> &Hints {
+        &self.hints
+    }
+
+    /// The number of the request that has begun last, counted from 1.
+    pub(super) fn latest_request(&self) -> u64 {
+        self.begun.load(Ordering::Relaxed)
+    }
+
+    /// A tunnel over HTTP/2 counts as a request that has not ended; [`Control::request_ended`] ends it.
+    pub(super) fn tunnel_began(&self) {
+        self.requests.fetch_add(1, Ordering::Relaxed);
     }
 
     /// A request begins; what is wrong with its bytes, if anything.

@@ -7,18 +7,20 @@ use bytes::Bytes;
 use http::{Request, Response};
 use hyper::body::Incoming;
 
-use super::Peer;
+use super::{Interim, Peer};
 
 /// What answers requests. One value serves all connections of a worker.
 pub trait Handler: Send + Sync + 'static {
     /// The body of an answer.
     type Body: http_body::Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static;
 
-    /// Answers one request. The future is dropped when the client goes away.
+    /// Answers one request. The future is dropped when the client goes away. `interim` takes what is to be said
+    /// before the answer.
     fn call(
         &self,
         request: Request<Incoming>,
         peer: &Peer,
+        interim: Interim,
     ) -> impl Future<Output = Response<Self::Body>> + Send;
 
     /// The answer to a request beyond [`super::Settings::max_in_flight`]: 503; the listener adds `Retry-After`.

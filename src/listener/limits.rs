@@ -29,6 +29,12 @@ pub struct Settings {
     pub max_buffer_bytes: usize,
     /// Concurrent streams of one HTTP/2 connection.
     pub max_streams: u32,
+    /// Streams of one HTTP/2 connection that the client has reset before they were taken up; one more ends it.
+    pub max_reset_streams: usize,
+    /// Streams of one HTTP/2 connection that were reset for a fault of the client's; one more ends it.
+    pub max_error_streams: usize,
+    /// Interim answers (102, 103) passed on for one request; further ones are dropped.
+    pub max_interim: usize,
 }
 
 impl Default for Settings {
@@ -45,6 +51,9 @@ impl Default for Settings {
             max_headers: 100,
             max_buffer_bytes: 400 * 1024,
             max_streams: 128,
+            max_reset_streams: 20,
+            max_error_streams: 128,
+            max_interim: 16,
         }
     }
 }

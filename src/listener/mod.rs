@@ -10,7 +10,9 @@
 mod bind;
 mod connection;
 mod control;
+mod extended;
 mod handler;
+mod interim;
 mod limits;
 mod peer;
 mod serve;
@@ -21,7 +23,9 @@ mod witness;
 mod tests;
 
 pub use bind::{BindError, Bound, Endpoint, bind};
+pub use extended::Tunnelled;
 pub use handler::Handler;
+pub use interim::Interim;
 pub use limits::{Limits, Settings};
 pub use peer::Peer;
 pub use serve::serve;

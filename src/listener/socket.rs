@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::io::{self, IoSlice};
 use std::os::fd::AsFd;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use rustix::net::RecvFlags;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
@@ -68,11 +68,13 @@ pub(super) struct Socket {
     presence: Presence,
     /// On HTTP/1, until it becomes a tunnel.
     witness: Option<Witness>,
+    /// What is left of an interim answer whose beginning the client has taken; nothing else goes before it.
+    rest: Vec<u8>,
 }
 
 impl Socket {
     pub(super) fn new(stream: Stream, presence: Presence, witness: Option<Witness>) -> Self {
-        Self { stream, presence, witness }
+        Self { stream, presence, witness, rest: Vec::new() }
     }
 
     pub(super) fn stream(&self) -> &Stream {
@@ -90,6 +92,36 @@ impl Socket {
                 control.is_malformed(request, fault);
             }
         }
+    }
+
+    fn write_unstamped(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        match &mut self.stream {
+            Stream::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Stream::Unix(stream) => Pin::new(stream).poll_write(cx, bytes),
+        }
+    }
+
+    fn write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let written = self.write_unstamped(cx, bytes);
+        self.stamp_write(&written);
+        written
+    }
+
+    fn write_rest(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.rest.is_empty() {
+            let rest = std::mem::take(&mut self.rest);
+            let written = self.write(cx, &rest);
+            match written {
+                Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                Poll::Ready(Ok(n)) => self.rest = rest[n..].to_vec(),
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending => {
+                    self.rest = rest;
+                    return Poll::Pending;
+                }
+            }
+        }
+        Poll::Ready(Ok(()))
     }
 
     fn stamp_write(&self, written: &Poll<io::Result<usize>>) {
@@ -118,12 +150,10 @@ impl AsyncRead for Socket {
 
 impl AsyncWrite for Socket {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let written = match &mut self.stream {
-            Stream::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
-            Stream::Unix(stream) => Pin::new(stream).poll_write(cx, bytes),
-        };
-        self.stamp_write(&written);
-        written
+        if !self.rest.is_empty() {
+            ready!(self.write_rest(cx))?;
+        }
+        self.write(cx, bytes)
     }
 
     fn poll_write_vectored(
@@ -131,6 +161,9 @@ impl AsyncWrite for Socket {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        if !self.rest.is_empty() {
+            ready!(self.write_rest(cx))?;
+        }
         if let [only] = slices {
             return self.poll_write(cx, only);
         }
@@ -153,12 +186,28 @@ impl AsyncWrite for Socket {
         true
     }
 
-    /// Neither kind of stream buffers anything.
-    fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
+    /// Neither kind of stream buffers anything. Called by hyper when it has nothing left to write, and so the
+    /// moment for what goes out between two of its messages (interim.rs).
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if !self.rest.is_empty() {
+            ready!(self.write_rest(cx))?;
+        }
+        let Some(hints) = self.presence.control().hints().take() else { return Poll::Ready(Ok(())) };
+        match self.write_unstamped(cx, &hints) {
+            Poll::Ready(Ok(n)) if n < hints.len() => {
+                self.rest = hints[n..].to_vec();
+                self.write_rest(cx)
+            }
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+            // Who takes nothing gets no hints, and his answer is not kept waiting for them.
+            Poll::Ready(Ok(_)) | Poll::Pending => Poll::Ready(Ok(())),
+        }
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if !self.rest.is_empty() {
+            ready!(self.write_rest(cx))?;
+        }
         match &mut self.stream {
             Stream::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
             Stream::Unix(stream) => Pin::new(stream).poll_shutdown(cx),

@@ -19,7 +19,7 @@ use http_body::Body as _;
 use hyper::body::Incoming;
 
 use crate::guard::Grant;
-use crate::listener::{Handler, Peer};
+use crate::listener::{Handler, Interim, Peer};
 use crate::portal::Reading;
 use crate::response::{Body, Caller, ProxyError};
 use crate::route::{Bearer, Protection, Route};
@@ -47,10 +47,10 @@ impl Proxy {
 impl Handler for Proxy {
     type Body = Body;
 
-    async fn call(&self, request: Request<Incoming>, peer: &Peer) -> Response<Body> {
+    async fn call(&self, request: Request<Incoming>, peer: &Peer, interim: Interim) -> Response<Body> {
         self.counters.add(Count::Requests);
         let (mut parts, body) = request.into_parts();
-        let caller = Caller::of(&mut parts);
+        let caller = Caller::of(&mut parts).hearing(interim);
         let mut grant = None;
         let answer = self.forward(Request::from_parts(parts, body), peer, &caller, &mut grant).await;
         let mut response = answer.unwrap_or_else(|error| self.explain(&error, &caller));

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use http::request::Parts;
-use http::{Method, Response, StatusCode, Uri, header};
+use http::{HeaderValue, Method, Response, StatusCode, Uri, header};
 use hyper::body::Incoming;
 
 use super::Proxy;
@@ -26,18 +26,26 @@ impl Proxy {
         let lease = self.lease(route).await?;
         let (method, uri) = (parts.method.clone(), parts.uri.clone());
         let body = self.hold(body).await?;
-        let outgoing =
+        let mut outgoing =
             Outgoing::plain(parts, body, lease.as_deref().map(Lease::bearer), &self.house.injected);
+        outgoing.on_interim(self.house.responder.relay(caller));
+        let waits = outgoing.waits_to_be_asked();
         let (reply, kept) = if outgoing.is_held() {
             (self.upstream.send_kept(&outgoing).await?, Some(outgoing))
         } else {
             (self.upstream.send(outgoing).await?, None)
         };
-        if !may_be_a_refusal(&reply) && !self.house.settings.adopted.concerns(&method, uri.path()) {
+        if !may_be_a_refusal(&reply, waits) && !self.house.settings.adopted.concerns(&method, uri.path()) {
             return Ok(self.house.responder.plain(reply, caller));
         }
         let kept = kept.filter(|_| route.replay().allows(&method));
-        Box::pin(self.reconsider(Sent { kept, lease, method, uri }, reply, route, caller)).await
+        let sent = Sent { kept, lease, method, uri };
+        let mut response = Box::pin(self.reconsider(sent, reply, route, caller)).await?;
+        if waits {
+            // It was refused, and whether its body will come after all is the client's choice.
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        Ok(response)
     }
 
     /// A plain request was refused: a newer bearer, or the channel, may help; then it goes out once more.
@@ -101,10 +109,12 @@ struct Sent {
 const MAX_REFUSAL: usize = 64 * 1024;
 
 /// Whether a reply to a plain request has to be looked at before it is passed on.
-fn may_be_a_refusal(reply: &Reply) -> bool {
+fn may_be_a_refusal(reply: &Reply, waits: bool) -> bool {
     let status = reply.status();
+    let failed = status.is_client_error() || status.is_server_error();
     status == StatusCode::UNAUTHORIZED
-        || ((status.is_client_error() || status.is_server_error())
+        || (failed && waits)
+        || (failed
             && reply.headers().get(header::CONTENT_TYPE).is_some_and(|t| {
                 t.as_bytes().ends_with(b"json") || t.as_bytes().starts_with(b"application/json")
             }))

@@ -34,6 +34,7 @@ impl Proxy {
         let bearer = lease.as_deref().map(Lease::bearer);
         let mut outgoing =
             Outgoing::sealed(parts, envelope, open.channel().id_header(), bearer, &self.house.injected);
+        outgoing.on_interim(self.house.responder.relay(caller));
         let (mut new_bearer, mut new_channel) = (route.replay().allows(&method), true);
         loop {
             let stale = match self.exchange(&outgoing, &open).await {

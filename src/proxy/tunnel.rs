@@ -5,6 +5,7 @@ use http::{Response, StatusCode};
 use hyper::upgrade::OnUpgrade;
 
 use super::Proxy;
+use crate::listener::Tunnelled;
 use crate::response::{self as answers, Body, Caller, ProxyError};
 use crate::route::Route;
 use crate::session::Lease;
@@ -19,6 +20,7 @@ impl Proxy {
         route: &Route,
         caller: &Caller,
     ) -> Result<Response<Body>, ProxyError> {
+        let seat = parts.extensions.remove::<Tunnelled>();
         let client =
             parts.extensions.remove::<OnUpgrade>().ok_or(ProxyError::Internal("no upgrade to join"))?;
         let lease = self.lease(route).await?;
@@ -36,6 +38,7 @@ impl Proxy {
             Ok((response, portal)) => {
                 self.counters.add(Count::Tunnels);
                 tokio::spawn(async move {
+                    let _seat = seat;
                     if let Err(error) = answers::tunnel(client, portal).await {
                         tracing::debug!(%error, "a tunnel broke");
                     }

@@ -3,6 +3,7 @@
 use http::header::{self, HeaderMap};
 use http::{HeaderValue, Method, request};
 
+use crate::listener::Interim;
 use crate::upstream::request_id;
 
 /// Who asked, and how: taken from the request before it leaves.
@@ -17,6 +18,7 @@ pub struct Caller {
     is_head: bool,
     takes_trailers: bool,
     accept: Option<HeaderValue>,
+    interim: Interim,
 }
 
 impl Caller {
@@ -30,13 +32,22 @@ impl Caller {
             is_head: parts.method == Method::HEAD,
             takes_trailers: parts.headers.get(header::TE).is_some_and(asks_for_trailers),
             accept: parts.headers.get(header::ACCEPT).cloned(),
+            interim: Interim::default(),
         }
     }
 
     /// For an answer to something that never became a request.
     pub fn unknown() -> Self {
         let request_id = request_id(&mut HeaderMap::new());
-        Self { scheme: "http", host: None, request_id, is_head: false, takes_trailers: false, accept: None }
+        Self {
+            scheme: "http",
+            host: None,
+            request_id,
+            is_head: false,
+            takes_trailers: false,
+            accept: None,
+            interim: Interim::default(),
+        }
     }
 
     /// The client reached us over TLS.
@@ -44,6 +55,18 @@ impl Caller {
     pub fn over_tls(mut self) -> Self {
         self.scheme = "https";
         self
+    }
+
+    /// The client can be told something before its answer.
+    #[must_use]
+    pub fn hearing(mut self, interim: Interim) -> Self {
+        self.interim = interim;
+        self
+    }
+
+    /// Where interim answers go.
+    pub(super) fn interim(&self) -> &Interim {
+        &self.interim
     }
 
     /// The request's id.

@@ -1,12 +1,13 @@
 //! Links of the portal, made to point to the address that the client used.
 
 use http::HeaderValue;
-use http::header::{CONTENT_LOCATION, HeaderMap, HeaderName, LOCATION, REFRESH};
+use http::header::{CONTENT_LOCATION, Entry, HeaderMap, HeaderName, LINK, LOCATION, REFRESH};
 
 use super::Caller;
 use crate::upstream::{Base, Located};
 
-/// Rewrites `Location`, `Content-Location` and `Refresh` where they lead to the portal; others stay as they are.
+/// Rewrites `Location`, `Content-Location`, `Refresh` and `Link` where they lead to the portal; others stay as they
+/// are.
 pub(super) fn rewrite(headers: &mut HeaderMap, base: &Base, caller: &Caller) {
     for name in [LOCATION, CONTENT_LOCATION] {
         replace(headers, name, |reference| local(reference, base, caller));
@@ -21,6 +22,43 @@ pub(super) fn rewrite(headers: &mut HeaderMap, base: &Base, caller: &Caller) {
         let reference = reference.trim().trim_matches(['"', '\'']);
         Some(format!("{delay}; url={}", local(reference, base, caller)?))
     });
+    if let Entry::Occupied(mut links) = headers.entry(LINK) {
+        for value in links.iter_mut() {
+            let new = value.to_str().ok().and_then(|links| targets(links, |t| local(t, base, caller)));
+            if let Some(new) = new.and_then(|new| HeaderValue::from_str(&new).ok()) {
+                *value = new;
+            }
+        }
+    }
+}
+
+/// Replaces the targets of links, which stand in angle brackets outside quotes (RFC 8288 section 3). `None` if none
+/// of them changes.
+fn targets(links: &str, with: impl Fn(&str) -> Option<String>) -> Option<String> {
+    let mut new = String::with_capacity(links.len() + 16);
+    let (mut rest, mut changed) = (links, false);
+    while let Some(at) = rest.find(['<', '"']) {
+        let (before, from) = rest.split_at(at);
+        new.push_str(before);
+        let closing = if from.starts_with('<') { '>' } else { '"' };
+        let mut escaped = false;
+        let end = from[1..].find(|c| {
+            let ends = c == closing && !escaped;
+            escaped = closing == '"' && c == '\\' && !escaped;
+            ends
+        })?;
+        let inside = &from[1..=end];
+        match (closing == '>').then(|| with(inside)).flatten() {
+            Some(target) => {
+                new.push_str(&format!("<{target}>"));
+                changed = true;
+            }
+            None => new.push_str(&from[..end + 2]),
+        }
+        rest = &from[end + 2..];
+    }
+    new.push_str(rest);
+    changed.then_some(new)
 }
 
 fn replace(headers: &mut HeaderMap, name: HeaderName, with: impl FnOnce(&str) -> Option<String>) {
@@ -78,5 +116,34 @@ mod tests {
             );
         }
         assert_eq!(rewritten(REFRESH, "30"), "30");
+    }
+
+    #[test]
+    fn the_targets_of_links_become_local_and_nothing_else_in_them_changes() {
+        for (from, to) in [
+            (
+                "<https://portal.example/pre/a?page=2>; rel=\"next\", </pre/b>; rel=\"last\"",
+                "<http://localhost:8787/a?page=2>; rel=\"next\", </b>; rel=\"last\"",
+            ),
+            (
+                "<https://other.example/>; title=\"<https://portal.example/pre/> \\\" <x>\", <//portal.example/pre/c>",
+                "<https://other.example/>; title=\"<https://portal.example/pre/> \\\" <x>\", <http://localhost:8787/c>",
+            ),
+            ("<https://portal.example/pre/a", "<https://portal.example/pre/a"),
+            ("</style.css>; rel=preload", "<https://portal.example/style.css>; rel=preload"),
+            ("<style.css>; rel=preload", "<style.css>; rel=preload"),
+        ] {
+            assert_eq!(rewritten(LINK, from), to);
+        }
+    }
+
+    #[test]
+    fn every_field_of_links_is_looked_at() {
+        let base = Base::new(&url::Url::parse("https://portal.example").unwrap()).unwrap();
+        let mut headers = HeaderMap::new();
+        headers.append(LINK, HeaderValue::from_static("<https://portal.example/a>"));
+        headers.append(LINK, HeaderValue::from_static("<https://portal.example/b>"));
+        rewrite(&mut headers, &base, &Caller::unknown());
+        assert_eq!(headers.get_all(LINK).iter().collect::<Vec<_>>(), ["</a>", "</b>"]);
     }
 }

@@ -10,12 +10,12 @@ use http_body::Body as _;
 use super::body::WithTrailers;
 use super::{Body, Caller, Cookies, links};
 use crate::route::HeaderPolicy;
-use crate::upstream::{Base, Reply, X_REQUEST_ID};
+use crate::upstream::{Base, OnInterim, Reply, X_REQUEST_ID};
 
 /// Makes the portal's answers local: its links, its cookies, its headers.
 #[derive(Debug, Clone)]
 pub struct Responder {
-    base: Base,
+    base: Arc<Base>,
     cookies: Cookies,
     headers: Arc<HeaderPolicy>,
 }
@@ -23,7 +23,7 @@ pub struct Responder {
 impl Responder {
     /// For answers of the portal at `base`, under the policy of the route table.
     pub fn new(base: Base, cookies: Cookies, headers: HeaderPolicy) -> Self {
-        Self { base, cookies, headers: Arc::new(headers) }
+        Self { base: Arc::new(base), cookies, headers: Arc::new(headers) }
     }
 
     /// The answer to a plain request: the body streams through.
@@ -52,6 +52,20 @@ impl Responder {
         // The portal sealed it: no cache in between was meant to see it.
         parts.headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
         whole(parts, plaintext, caller)
+    }
+
+    /// Passes the portal's interim answers on, made local; `None` where none can come through.
+    pub fn relay(&self, caller: &Caller) -> Option<OnInterim> {
+        if !caller.interim().is_open() {
+            return None;
+        }
+        let (responder, caller) = (self.clone(), caller.clone());
+        Some(OnInterim::new(move |status, headers| {
+            let mut headers = headers.clone();
+            responder.headers.clean_interim(&mut headers);
+            links::rewrite(&mut headers, &responder.base, &caller);
+            caller.interim().send(status, &headers);
+        }))
     }
 
     pub(super) fn localize(&self, parts: &mut response::Parts, caller: &Caller) {

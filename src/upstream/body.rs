@@ -3,12 +3,14 @@
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
+use super::ahead::{Gate, Waits};
 use super::watch::{Waiting, Watch};
 
 /// A request's body: the client's own stream, or bytes at hand.
@@ -55,9 +57,25 @@ pub(super) struct Upload {
     body: Incoming,
     /// Of the connection or stream it goes out on; none until that is chosen.
     watch: Option<Arc<Watch>>,
+    /// Until the portal says that it wants the body.
+    waits: Option<Waits>,
 }
 
 impl WireBody {
+    /// Holds a stream back until the gate opens, or for `patience`.
+    pub(super) fn wait_at(&mut self, gate: Arc<Gate>, patience: Duration) {
+        if let Self::Streamed(upload) = self {
+            upload.waits = Some(Waits::at(gate, patience));
+        }
+    }
+
+    /// Lets it go at once.
+    pub(super) fn do_not_wait(&mut self) {
+        if let Self::Streamed(Upload { waits: Some(waits), .. }) = self {
+            waits.open();
+        }
+    }
+
     pub(super) fn is_streamed(&self) -> bool {
         matches!(self, Self::Streamed(_))
     }
@@ -77,7 +95,7 @@ impl From<OutBody> for WireBody {
             OutBody::Full(bytes) if bytes.is_empty() => Self::Empty,
             OutBody::Full(bytes) => Self::Full(bytes),
             OutBody::Streamed(body) if body.is_end_stream() => Self::Empty,
-            OutBody::Streamed(body) => Self::Streamed(Upload { body, watch: None }),
+            OutBody::Streamed(body) => Self::Streamed(Upload { body, watch: None, waits: None }),
         }
     }
 }
@@ -120,6 +138,10 @@ impl Body for WireBody {
 
 impl Upload {
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        if let Some(waits) = &mut self.waits {
+            ready!(waits.poll(cx));
+            self.waits = None;
+        }
         let polled = Pin::new(&mut self.body).poll_frame(cx);
         let Some(watch) = &self.watch else { return polled };
         match polled {

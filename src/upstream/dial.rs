@@ -13,6 +13,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until};
 
 use super::body::WireBody;
+use super::patient::Patient;
 use super::tls::Tls;
 use super::watch::{Ticks, Watch};
 use super::{Base, UpstreamError};
@@ -176,7 +177,7 @@ impl Dialer {
         let (sender, connection) = http1::Builder::new()
             .writev(false)
             .max_header_size(MAX_HEAD)
-            .handshake(TokioIo::new(stream))
+            .handshake(TokioIo::new(Patient::new(stream)))
             .await
             .map_err(|source| UpstreamError::Broken { may_have_acted: false, source })?;
         let watch = Arc::new(Watch::new(self.ticks.clone()));

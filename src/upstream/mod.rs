@@ -4,12 +4,14 @@
 //! one, redirects are never followed, each request carries exactly one of each injected header, a request is
 //! repeated by itself only when nothing of it was processed. Refuses to know: why something is sent.
 
+mod ahead;
 mod answer;
 mod base;
 mod body;
 mod dial;
 mod error;
 mod outgoing;
+mod patient;
 mod pool;
 mod reply;
 mod send;
@@ -18,6 +20,7 @@ mod tls;
 mod watch;
 mod worker;
 
+pub use ahead::OnInterim;
 pub use base::{Base, Located};
 pub use body::OutBody;
 pub use dial::Stages;

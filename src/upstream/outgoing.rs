@@ -1,14 +1,17 @@
 //! A request that may leave, and the doors that make one.
 
 use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{self, HeaderMap};
 use http::uri::PathAndQuery;
 use http::{HeaderName, HeaderValue, Method, Request, Uri, Version, request};
 
+use super::ahead::{Ahead, Gate};
 use super::body::WireBody;
-use super::{Base, OutBody, SealedHeaders};
+use super::{Base, OnInterim, OutBody, SealedHeaders};
 
 /// The request's id, kept or made (ruling 14).
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -42,6 +45,7 @@ pub struct Outgoing {
     /// The channel's id, on a sealed request.
     channel: Option<HeaderValue>,
     upgrade: bool,
+    interim: Option<OnInterim>,
 }
 
 impl Outgoing {
@@ -128,7 +132,7 @@ impl Outgoing {
             headers.insert(header::AUTHORIZATION, bearer.clone());
         }
         let path = path_of(uri);
-        Self { method, path, headers, extensions, body, channel: None, upgrade: false }
+        Self { method, path, headers, extensions, body, channel: None, upgrade: false, interim: None }
     }
 
     /// A WebSocket handshake (RFC 6455 section 4.1); `parts` as in [`Outgoing::sealed`].
@@ -152,6 +156,7 @@ impl Outgoing {
             body: self.body.try_clone()?,
             channel: self.channel.clone(),
             upgrade: self.upgrade,
+            interim: self.interim.clone(),
         })
     }
 
@@ -173,6 +178,16 @@ impl Outgoing {
             OutBody::Streamed(_) => None,
         };
         (parts, body)
+    }
+
+    /// Whether its body waits until the portal asks for it (RFC 9110 section 10.1.1).
+    pub fn waits_to_be_asked(&self) -> bool {
+        !self.is_held() && expects_continue(&self.headers)
+    }
+
+    /// Who hears of the interim answers to it; nobody, unless told.
+    pub fn on_interim(&mut self, told: Option<OnInterim>) {
+        self.interim = told;
     }
 
     /// Puts a newer bearer in, for a request that is sent again.
@@ -218,12 +233,13 @@ impl Outgoing {
             body: OutBody::Empty,
             channel: None,
             upgrade: false,
+            interim: None,
         }
     }
 
-    /// The request as it goes on the wire.
-    pub(super) fn dress(self, base: &Base, sealed: &SealedHeaders) -> Request<WireBody> {
-        let Self { method, path, mut headers, extensions, body, channel, upgrade: _ } = self;
+    /// The request as it goes on the wire; `patience` is how long a body waits to be asked for.
+    pub(super) fn dress(self, base: &Base, sealed: &SealedHeaders, patience: Duration) -> Request<WireBody> {
+        let Self { method, path, mut headers, extensions, body, channel, upgrade: _, interim } = self;
         headers.insert(header::HOST, base.host_header().clone());
         if let Some(channel) = channel {
             headers.insert(&sealed.session, channel);
@@ -232,8 +248,11 @@ impl Outgoing {
                 headers.insert(X_SC_VERSION, HeaderValue::from_static("2"));
             }
         }
-        let body = WireBody::from(body);
-        frame(&method, &body, &mut headers);
+        let mut body = WireBody::from(body);
+        let gate = frame(&method, &body, &mut headers).then(Arc::<Gate>::default);
+        if let Some(gate) = &gate {
+            body.wait_at(gate.clone(), patience);
+        }
 
         let mut request = Request::new(body);
         *request.method_mut() = method;
@@ -241,6 +260,12 @@ impl Outgoing {
         *request.version_mut() = Version::HTTP_11;
         *request.headers_mut() = headers;
         *request.extensions_mut() = extensions;
+        let ahead = Ahead { interim, gate };
+        if !ahead.is_nobody() {
+            hyper::ext::on_informational(&mut request, move |interim| {
+                ahead.heard(interim.status(), interim.headers());
+            });
+        }
         request
     }
 }
@@ -286,14 +311,19 @@ fn is_plausible_id(id: &[u8]) -> bool {
             .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b':' | b'+' | b'/' | b'='))
 }
 
-/// Own framing (RFC 9112 section 6): the client's said how *its* connection was framed.
-fn frame(method: &Method, body: &WireBody, headers: &mut HeaderMap) {
+/// Own framing (RFC 9112 section 6): the client's said how *its* connection was framed. Whether the body is to wait
+/// until the portal asks for it.
+fn frame(method: &Method, body: &WireBody, headers: &mut HeaderMap) -> bool {
     headers.remove(header::CONTENT_LENGTH);
     headers.remove(header::TRANSFER_ENCODING);
     headers.remove(header::TE);
     headers.remove(header::TRAILER);
-    // hyper sends the body without waiting, and asks the client for it at that moment.
-    headers.remove(header::EXPECT);
+    // The listener asks the client for its body at the moment it is first wanted: of one that is held that is now
+    // past, of one that streams it is when the portal asks.
+    let waits = body.is_streamed() && expects_continue(headers);
+    if !waits {
+        headers.remove(header::EXPECT);
+    }
     match body {
         WireBody::Empty if *method == Method::POST || *method == Method::PUT || *method == Method::PATCH => {
             headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
@@ -304,6 +334,11 @@ fn frame(method: &Method, body: &WireBody, headers: &mut HeaderMap) {
         }
         WireBody::Empty | WireBody::Full(_) | WireBody::Streamed(_) => {} // hyper writes the length
     }
+    waits
+}
+
+fn expects_continue(headers: &HeaderMap) -> bool {
+    headers.get(header::EXPECT).is_some_and(|e| e.as_bytes().eq_ignore_ascii_case(b"100-continue"))
 }
 
 fn path_of(uri: Uri) -> Option<PathAndQuery> {

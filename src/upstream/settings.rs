@@ -27,6 +27,8 @@ pub struct Settings {
     pub idle_timeout: Duration,
     /// How long a connection may have been idle to be used for a request that cannot be sent twice.
     pub fresh_reuse: Duration,
+    /// How long a body whose client sent `Expect: 100-continue` waits for the portal's 100.
+    pub continue_timeout: Duration,
     /// Idle connections kept for each worker.
     pub max_idle: usize,
     /// Whether HTTP/2 is taken where ALPN offers it.
@@ -50,6 +52,7 @@ impl Settings {
             body_idle_timeout: Duration::from_secs(60),
             idle_timeout: Duration::from_secs(60),
             fresh_reuse: Duration::from_secs(1),
+            continue_timeout: Duration::from_secs(1),
             max_idle: 256,
             http2: true,
             own_addresses: Vec::new(),

@@ -24,6 +24,7 @@ pub(super) struct Worker {
     dialer: Dialer,
     sealed: Arc<SealedHeaders>,
     fresh_reuse: Duration,
+    continue_timeout: Duration,
     max_idle: usize,
     idle_timeout: Duration,
     pool: Arc<Pool>,
@@ -52,6 +53,7 @@ impl Worker {
             dialer,
             sealed,
             fresh_reuse: settings.fresh_reuse,
+            continue_timeout: settings.continue_timeout,
             max_idle: settings.max_idle,
             idle_timeout: settings.idle_timeout,
             pool: Arc::new(pool),
@@ -69,6 +71,7 @@ impl Worker {
             dialer,
             sealed: self.sealed.clone(),
             fresh_reuse: self.fresh_reuse,
+            continue_timeout: self.continue_timeout,
             max_idle: self.max_idle,
             idle_timeout: self.idle_timeout,
             pool: Arc::new(Pool::new(ticks, self.max_idle, self.idle_timeout)),
@@ -88,7 +91,7 @@ impl Worker {
             return self.send_upgrade(outgoing).await;
         }
         let method = outgoing.method().clone();
-        let request = outgoing.dress(&self.dialer.base, &self.sealed);
+        let request = outgoing.dress(&self.dialer.base, &self.sealed, self.continue_timeout);
         // What cannot be sent twice goes on a connection that was in use a moment ago, or on a new one: an old
         // one may be closed by the portal at the very moment it is used, and then nobody knows what was done.
         let age = if spare.is_some() { self.idle_timeout } else { self.fresh_reuse };
@@ -98,7 +101,9 @@ impl Worker {
             Attempt::Failed(e) => return Err(e),
             Attempt::Unwritten(request, error) => (*request, error),
             Attempt::Broke(error) => match spare.and_then(Outgoing::try_clone) {
-                Some(spare) if was_used => (spare.dress(&self.dialer.base, &self.sealed), error),
+                Some(spare) if was_used => {
+                    (spare.dress(&self.dialer.base, &self.sealed, self.continue_timeout), error)
+                }
                 _ => return Err(UpstreamError::Broken { may_have_acted: true, source: error }),
             },
         };
@@ -208,6 +213,9 @@ impl Worker {
         // Their places are the pseudo-header and the frame (RFC 9113 sections 8.3.1 and 8.2.2).
         request.headers_mut().remove(header::HOST);
         request.headers_mut().remove(header::TRANSFER_ENCODING);
+        // hyper's HTTP/2 client hears of no interim answer, so that nobody would open the gate.
+        request.headers_mut().remove(header::EXPECT);
+        request.body_mut().do_not_wait();
         let mut answer = pin!(h2.try_send_request(request));
         let answer = poll_fn(|cx| match answer.as_mut().poll(cx) {
             Poll::Ready(answer) => Poll::Ready(Some(answer)),
@@ -270,7 +278,7 @@ impl Worker {
     /// A handshake goes out on a connection of its own, which serves nothing else, whatever the answer is.
     async fn send_upgrade(&self, outgoing: Outgoing) -> Result<Reply, UpstreamError> {
         let method = outgoing.method().clone();
-        let request = outgoing.dress(&self.dialer.base, &self.sealed);
+        let request = outgoing.dress(&self.dialer.base, &self.sealed, self.continue_timeout);
         let key = request.headers().get(header::SEC_WEBSOCKET_KEY).cloned();
         let Dialled::H1(mut conn) = self.dialer.dial(Purpose::Upgrade).await? else {
             return Err(UpstreamError::Invalid("it speaks HTTP/2 where HTTP/1.1 was agreed"));

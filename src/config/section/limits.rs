@@ -32,6 +32,12 @@ section! {
             in_flight: usize = Fallback::Is("256"), count(1, 1_000_000);
         "Concurrent streams of one HTTP/2 connection."
             streams: u32 = Fallback::Is("128"), count(1, 10_000);
+        "Streams of one HTTP/2 connection that a caller has reset before they were begun; one more ends it."
+            reset_streams: usize = Fallback::Is("20"), count(1, 10_000);
+        "Streams of one HTTP/2 connection that ended for a fault of the caller's; one more ends it."
+            error_streams: usize = Fallback::Is("128"), count(1, 10_000);
+        "Interim answers (102, 103) that are passed on for one request; further ones are dropped."
+            interim: usize = Fallback::Is("16"), count(0, 1000);
         "The buffer of one HTTP/1 connection at most; it grows to this under load only."
             buffer_bytes: usize = Fallback::Is(r#""400KiB""#), size(8 * KIB, 16 * MIB);
         "What Retry-After says in an answer 503 to one too many; whole seconds."

@@ -47,6 +47,8 @@ section! {
             idle_timeout: Duration = Fallback::Is(r#""60s""#), span(ms(10), HOUR);
         "How long a connection may have been idle and still carry a request that cannot be sent twice."
             fresh_reuse: Duration = Fallback::Is(r#""1s""#), span(ms(0), HOUR);
+        "How long an upload that waits for 100 Continue waits for the portal's; then it begins without."
+            continue_timeout: Duration = Fallback::Is(r#""1s""#), span(ms(0), MINUTE);
         "Idle connections kept for each worker."
             max_idle: usize = Fallback::Is("256"), count(0, 65_536);
         "Whether HTTP/2 is spoken where the portal offers it."
@@ -98,6 +100,7 @@ impl Upstream {
             body_idle_timeout: self.body_idle_timeout,
             idle_timeout: self.idle_timeout,
             fresh_reuse: self.fresh_reuse,
+            continue_timeout: self.continue_timeout,
             max_idle: self.max_idle,
             http2: self.http2,
             own_addresses: Vec::new(),

@@ -221,6 +221,11 @@ impl HeaderPolicy {
         self.clean_answer(headers, |_| false);
     }
 
+    /// Cleans an interim answer's fields (RFC 9110 section 15.2): it has no body, and gives no cookies.
+    pub fn clean_interim(&self, headers: &mut HeaderMap) {
+        self.clean_answer(headers, |name| matches!(name, "content-length" | "trailer" | "set-cookie"));
+    }
+
     /// Cleans an answer's trailer fields.
     pub fn clean_trailers(&self, trailers: &mut HeaderMap) {
         self.clean_answer(trailers, |name| TRAILER_DROPS.contains(&name));

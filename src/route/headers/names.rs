@@ -10,15 +10,14 @@ pub(super) const CREDENTIALS: [&str; 6] = [
     "authorization",
 ];
 
-pub(super) const REQUEST_DROPS: [&str; 24] = [
-    // This hop's own. `Expect` is answered by hyper when the body is first wanted.
+pub(super) const REQUEST_DROPS: [&str; 23] = [
+    // This hop's own. `Expect` stays: whoever frames the request knows whether its body streams.
     "keep-alive",
     "proxy-connection",
     "transfer-encoding",
     "proxy-authorization",
     "proxy-authenticate",
     "http2-settings",
-    "expect",
     "trailer",
     // Claims about the sender and the target that a server may believe.
     "forwarded",

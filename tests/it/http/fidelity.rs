@@ -42,30 +42,6 @@ async fn trailers_of_an_answer_pass_cleaned_to_who_asked_and_to_nobody_else() {
 }
 
 #[tokio::test]
-async fn a_client_that_waits_for_100_is_told_to_go_on_where_the_body_streams_and_where_it_is_held() {
-    for body in [5, 200_000] {
-        let mut stage = Stage::open().await;
-        let proxy = Plain::before(stage.address).start().await;
-        let mut raw = proxy.connect().await;
-        raw.head(&format!("POST /a\r\nContent-Length: {body}\r\nExpect: 100-continue\r\nConnection: close"))
-            .await;
-        assert_eq!(status(&raw.until("\r\n\r\n").await), 100);
-        raw.send(&vec![b'x'; body]).await;
-        let mut upstream = stage.next().await;
-        let head = read_until(&mut upstream, "\r\n\r\n").await;
-        assert!(values(&head, "expect").is_empty(), "{head}");
-        let mut left = body - head.split_once("\r\n\r\n").unwrap().1.len();
-        let mut buffer = vec![0; 16 * 1024];
-        while left > 0 {
-            left -= upstream.read(&mut buffer).await.unwrap();
-        }
-        upstream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").await.unwrap();
-        assert_eq!(status(&raw.rest().await), 200);
-        assert!(proxy.stop().await);
-    }
-}
-
-#[tokio::test]
 async fn a_refused_request_is_answered_without_a_100() {
     let mut stage = Stage::open().await;
     let proxy = Plain::before(stage.address).start().await;
@@ -73,19 +49,6 @@ async fn a_refused_request_is_answered_without_a_100() {
     raw.head("POST /a/../b\r\nContent-Length: 5\r\nExpect: 100-continue\r\nConnection: close").await;
     assert_eq!(status(&raw.until("\r\n\r\n").await), 400);
     assert!(stage.is_untouched());
-    assert!(proxy.stop().await);
-}
-
-#[tokio::test]
-async fn interim_answers_end_here_and_the_final_one_is_right() {
-    let (address, _heads) = Stage::open().await.always(
-        "HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\nHTTP/1.1 102 Processing\r\n\r\n\
-         HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-Final: 1\r\n\r\nok",
-    );
-    let proxy = Plain::before(address).start().await;
-    let answer = proxy.ask("GET /a", "").await;
-    assert_eq!(status(&answer), 200, "{answer}");
-    assert!(answer.ends_with("ok") && values(&answer, "link").is_empty(), "{answer}");
     assert!(proxy.stop().await);
 }
 

@@ -1,8 +1,10 @@
 //! HTTP in and HTTP out, with nothing in between but the proxy: what passes as it came, what is cleaned, what is
 //! cut off, and when.
 
+mod ahead;
 mod bounds;
 mod doors;
+mod extended;
 mod fidelity;
 mod refused;
 

@@ -20,6 +20,9 @@ use tokio::time::timeout;
 
 use super::*;
 
+mod extended;
+mod interim;
+
 /// Longer than anything here takes; a test that waits for it fails.
 const DEADLINE: Duration = Duration::from_secs(10);
 
@@ -31,6 +34,8 @@ struct Echo {
     calls: AtomicUsize,
     /// Bytes of `/flood` that hyper has taken.
     flooded: Arc<AtomicUsize>,
+    /// Where interim answers to requests of before would go.
+    past: std::sync::Mutex<Vec<Interim>>,
 }
 
 type Boxed = UnsyncBoxBody<Bytes, std::io::Error>;
@@ -42,12 +47,17 @@ fn text(text: impl Into<Bytes>) -> Response<Boxed> {
 impl Handler for Echo {
     type Body = Boxed;
 
-    async fn call(&self, mut request: Request<Incoming>, peer: &Peer) -> Response<Boxed> {
+    async fn call(&self, mut request: Request<Incoming>, peer: &Peer, interim: Interim) -> Response<Boxed> {
         self.calls.fetch_add(1, Ordering::SeqCst);
         match request.uri().path() {
             "/wait" => {
                 self.go.notified().await;
                 text("waited")
+            }
+            path if path.starts_with("/hints/") => {
+                let path = path.to_owned();
+                let _ = request.into_body().collect().await;
+                interim::hints(self, &path, interim).await
             }
             "/peer" => text(format!("{peer:?}")),
             "/length" => {
@@ -71,8 +81,15 @@ impl Handler for Echo {
                 Response::new(StreamBody::new(frames).boxed_unsync())
             }
             "/tunnel" => {
+                if request.method() == http::Method::CONNECT {
+                    let mut answer = text("");
+                    *answer.status_mut() = StatusCode::NOT_IMPLEMENTED;
+                    return answer;
+                }
+                let seat = request.extensions_mut().remove::<Tunnelled>();
                 let upgrade = hyper::upgrade::on(&mut request);
                 tokio::spawn(async move {
+                    let _seat = seat;
                     let mut io = TokioIo::new(upgrade.await.unwrap());
                     let mut bytes = [0; 64];
                     while let Ok(n @ 1..) = io.read(&mut bytes).await {
