@@ -126,6 +126,15 @@ impl StateDir {
         Ok(ClientHash::new(hash.as_str()))
     }
 
+    /// The same for one of several identities: each is a client of its own to the portal.
+    ///
+    /// # Errors
+    /// As [`StateDir::client_hash`].
+    pub fn client_hash_of(&self, identity: &str) -> Result<ClientHash, StateError> {
+        let hash = self.made_once(&format!("{CLIENT_HASH}-{identity}"))?;
+        Ok(ClientHash::new(hash.as_str()))
+    }
+
     /// The key that seals what is stored here, where none is configured; made once, and the same ever after.
     ///
     /// # Errors

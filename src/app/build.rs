@@ -11,7 +11,6 @@ use crate::channel::Fingerprint;
 use crate::clock::SharedClock;
 use crate::config::{Auto, Config, ExtraValue, StoreKind, Surroundings};
 use crate::guard::Guard;
-use crate::identity::IdentityName;
 use crate::listener::{self, Bound, Endpoint};
 use crate::portal::{Account, Adopted, Client, Dialect};
 use crate::proxy::House;
@@ -142,7 +141,7 @@ fn store(config: &Config, secrets: &Secrets) -> Result<Arc<dyn Store>, StartErro
     };
     let account = config.login.email.as_ref().map_or_else(String::new, |email| email.as_str().to_lowercase());
     let owned = Owned {
-        identity: IdentityName::sole(),
+        identity: config.identity.clone(),
         // Tokens are for the portal that gave them: one that is configured later never gets to see them.
         realm: format!("{} {} {account}", config.upstream.url, config.portal.name.as_str()),
         key,

@@ -150,7 +150,7 @@ pub(super) fn client(config: &Config) -> portal::Settings {
 pub(super) fn session(config: &Config, credentials: Option<Credentials>) -> session::Settings {
     let written = &config.session;
     session::Settings {
-        identity: crate::identity::IdentityName::sole(),
+        identity: config.identity.clone(),
         credentials,
         wait_timeout: config.limits.wait_timeout,
         max_waiting: config.limits.waiting,

@@ -31,6 +31,7 @@ pub use secret_source::{Person, SecretCause, SecretError, SecretSource, Surround
 pub use section::bench::Bench;
 pub use section::dialect::{Overrides as DialectOverrides, PathTemplate};
 pub use section::guard::{AllowedHost, Guard, Origin};
+pub use section::identity::{Allowance, Choosing, Identity, PathPrefix};
 pub use section::limits::Limits;
 pub use section::listen::Listen;
 pub use section::log::Log;
@@ -51,10 +52,12 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::identity::IdentityName;
 use crate::portal::Dialect;
 
 use document::Table;
 use reader::Reader;
+use section::identity::{MOST_IDENTITIES, Surrounding};
 
 /// No configuration is longer; a file that is was named by mistake.
 const LONGEST_FILE: u64 = 1 << 20;
@@ -64,6 +67,8 @@ const LONGEST_FILE: u64 = 1 << 20;
 pub struct Config {
     /// What this proxy is called on this machine: the file's name without its ending.
     pub name: String,
+    /// Whose this is: that of [`Config::of`], or [`IdentityName::sole`].
+    pub identity: IdentityName,
     /// Where local programs reach the proxy.
     pub listen: Listen,
     /// Where the portal is.
@@ -78,6 +83,10 @@ pub struct Config {
     pub session: Session,
     /// Exceptions for single paths; the first that fits holds.
     pub routes: Vec<Route>,
+    /// How a request names one of several identities.
+    pub choosing: Choosing,
+    /// The identities; none stands for the one of `[login]`.
+    pub identities: Vec<Identity>,
     /// Who may speak to the proxy.
     pub guard: Guard,
     /// Bounds.
@@ -166,6 +175,19 @@ impl Config {
         let state_dir = state.as_ref().map(|(dir, _)| dir.as_path());
         let admin_socket =
             section::admin::Admin::read(&mut reader.section("admin", document), &name, state_dir);
+        let local_key_header = guard.as_ref().map(|guard| &guard.local_key_header);
+        let choosing = Choosing::read(&mut reader.section("identities", document), local_key_header);
+        let around = Surrounding {
+            login: login.as_ref(),
+            addresses: listen.as_ref().map(|listen| listen.addresses.clone()).unwrap_or_default(),
+            sockets: (listen.iter().filter_map(|listen| listen.unix_socket.clone()))
+                .chain(admin_socket.iter().flatten().cloned())
+                .collect(),
+        };
+        let identities = read_identities(reader, document, &around);
+        if let (Some(choosing), Some(identities)) = (&choosing, &identities) {
+            choosing.check_default(&mut reader.section("identities", document), identities);
+        }
         let log = Log::read(&mut reader.section("log", document));
         let routes = read_routes(reader, document);
         #[cfg(feature = "bench")]
@@ -179,6 +201,7 @@ impl Config {
         let (state_dir, login_store) = state?;
         Some(Self {
             name,
+            identity: IdentityName::sole(),
             listen: listen?,
             upstream: upstream?,
             portal: portal?,
@@ -186,6 +209,8 @@ impl Config {
             login: login?,
             session: session?,
             routes: routes?,
+            choosing: choosing?,
+            identities: identities?,
             guard: guard?,
             limits: limits?,
             state_dir,
@@ -195,6 +220,17 @@ impl Config {
             #[cfg(feature = "bench")]
             bench,
         })
+    }
+
+    /// What is true for one of the identities: its own settings in place of those that it takes the place of.
+    #[must_use]
+    pub fn of(&self, identity: &Identity) -> Self {
+        Self {
+            identity: identity.name.clone(),
+            login: identity.login(&self.login),
+            portal: identity.portal(&self.portal),
+            ..self.clone()
+        }
     }
 
     /// The deployment's spelling: its preset with the overrides put in.
@@ -234,6 +270,25 @@ fn read_routes(reader: &mut Reader<'_>, document: &Table) -> Option<Vec<Route>> 
         }
     }
     all_good.then(|| routes.into_iter().map(|(route, _)| route).collect())
+}
+
+fn read_identities(
+    reader: &mut Reader<'_>,
+    document: &Table,
+    around: &Surrounding<'_>,
+) -> Option<Vec<Identity>> {
+    let mut identities = Vec::new();
+    let mut all_good = true;
+    for (nth, (table, place)) in reader.repeated("identity", document).into_iter().enumerate() {
+        if nth == MOST_IDENTITIES {
+            reader.report(Problem::new(&place, format!("there are more than {MOST_IDENTITIES} identities")));
+        }
+        match Identity::read(&mut reader.one_of("identity", table, place), &identities, around) {
+            Some(identity) => identities.push(identity),
+            None => all_good = false,
+        }
+    }
+    all_good.then_some(identities)
 }
 
 fn report_unknown_sections(reader: &mut Reader<'_>, document: &Table) {

@@ -16,7 +16,7 @@ A line `# key = value` shows a default: what holds while the line stays a commen
 
 The command line goes before the environment, and that before this file. The variable of a setting is
 PORTUNUS_SECTION_KEY, such as PORTUNUS_UPSTREAM_URL; in a variable, the items of a list are separated by
-commas. [[route]] has no variables.
+commas. [[route]] and [[identity]] have no variables.
 
 Durations are whole numbers with ms, s, m, h or d. Sizes are whole numbers with B, KiB, MiB or GiB.
 A relative path starts in this file's directory; ~/ is the home directory.

@@ -57,15 +57,28 @@ impl AllowedHost {
     pub fn authority(&self) -> &Authority {
         &self.0
     }
+
+    /// A text in lower case as a host.
+    pub(in crate::config) fn parse(text: &str) -> Option<Self> {
+        let host = text.parse::<Authority>().ok().filter(|a| !text.contains('@') && !a.host().is_empty());
+        host.filter(|host| !host.as_str().ends_with(':') && host.port_u16() != Some(0)).map(Self)
+    }
+
+    /// Whether some `Host` field is both; one without a port has any.
+    pub(in crate::config) fn meets(&self, other: &Self) -> bool {
+        let same_port = match (self.0.port_u16(), other.0.port_u16()) {
+            (Some(one), Some(other)) => one == other,
+            (None, _) | (_, None) => true,
+        };
+        self.0.host() == other.0.host() && same_port
+    }
 }
 
 impl FromWritten for AllowedHost {
     fn from_written(written: &Written, setting: &Setting, reader: &mut Reader<'_>) -> Option<Self> {
         let text = String::from_written(written, setting, reader)?.to_ascii_lowercase();
         let problem = |text: String| Problem::new(&written.place, text);
-        let host = text.parse::<Authority>().ok().filter(|a| !text.contains('@') && !a.host().is_empty());
-        let Some(host) = host.filter(|host| !host.as_str().ends_with(':') && host.port_u16() != Some(0))
-        else {
+        let Some(Self(host)) = Self::parse(&text) else {
             reader.report(problem(format!("{} is no host", quoted(&text))).hint(r#"write "name:port""#));
             return None;
         };

@@ -5,6 +5,7 @@ pub(super) mod admin;
 pub(super) mod bench;
 pub(super) mod dialect;
 pub(super) mod guard;
+pub(super) mod identity;
 pub(super) mod limits;
 pub(super) mod listen;
 pub(super) mod log;
@@ -19,13 +20,13 @@ pub(super) mod upstream;
 use super::setting::Setting;
 
 /// Sections that may stand several times, so that no variable and no flag speaks about them.
-pub(super) const REPEATED: [&str; 1] = ["route"];
+pub(super) const REPEATED: [&str; 2] = ["route", "identity"];
 
 /// One section of the table: its name, what it is about, its rows.
 pub(super) type Chapter = (&'static str, &'static str, &'static [Setting]);
 
 /// The table of all settings, in the order of `proxy.toml`.
-pub(super) const CHAPTERS: [Chapter; 12] = [
+pub(super) const CHAPTERS: [Chapter; 14] = [
     ("listen", "Where local programs reach the proxy.", listen::Listen::SETTINGS),
     ("upstream", "Where the portal is, and how long to wait for it.", upstream::Upstream::SETTINGS),
     ("portal", "Which portal, and how the proxy names itself to it.", portal::Portal::SETTINGS),
@@ -47,6 +48,19 @@ pub(super) const CHAPTERS: [Chapter; 12] = [
          holds; a request that none fits is treated as the dialect says. But for the path, the values shown are \
          the defaults.",
         route::Route::SETTINGS,
+    ),
+    (
+        "identities",
+        "How a request says who it speaks for, where there are several [[identity]] tables. A host, a header, a path \
+         prefix or an address of its own may name one; if two of them name two, the request is refused.",
+        identity::Choosing::SETTINGS,
+    ),
+    (
+        "identity",
+        "Several sign-ins in one process, one [[identity]] table for each; without any there is one, that of [login]. \
+         Each has its own login, client hash, channel, stored login and policy. What is left out is as in [login] and \
+         [portal].",
+        identity::Identity::SETTINGS,
     ),
     ("guard", "Who may speak to the proxy, beyond its own addresses.", guard::Guard::SETTINGS),
     ("limits", "Bounds on size, number and time. What exceeds one is refused.", limits::Limits::SETTINGS),

@@ -9,6 +9,7 @@ use crate::config::secret_source::{SecretError, SecretSource, Surroundings};
 use crate::config::section::upstream::KeyPin;
 use crate::config::setting::{Fallback, Kind, Setting, section, words};
 use crate::config::values::{AUTO, FromWritten, Words as _};
+use crate::identity::IdentityName;
 use crate::portal::Preset;
 use crate::secret::{AccessCode, ClientHash};
 use crate::state_dir::{StateDir, StateError};
@@ -89,6 +90,8 @@ impl FromWritten for PortalName {
 pub enum ClientHashSource {
     /// Made once, kept in the state directory.
     Auto,
+    /// The same for one of several identities.
+    Own(IdentityName),
     /// As it was given.
     Literal(ClientHash),
     /// From a source.
@@ -128,6 +131,7 @@ impl ClientHashSource {
     ) -> Result<ClientHash, ClientHashError> {
         match self {
             Self::Auto => Ok(StateDir::open(state)?.client_hash()?),
+            Self::Own(identity) => Ok(StateDir::open(state)?.client_hash_of(identity.as_str())?),
             Self::Literal(hash) => Ok(hash.clone()),
             Self::Source(source) => Ok(source.resolve("portal.client_hash", ClientHash::new, from).await?),
         }

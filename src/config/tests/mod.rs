@@ -6,6 +6,7 @@ use std::time::Duration;
 mod arbitrary;
 mod dialect;
 mod files;
+mod identity;
 mod layers;
 mod problems;
 mod root_file;
@@ -213,7 +214,8 @@ fn every_word_that_is_offered_is_understood() {
         // Known, and refused with a reason: see `what_does_not_hold_together_is_reported_with_the_rest`.
         for word in words.iter().filter(|word| **word != "first-message") {
             if setting.repeated() {
-                good(&format!("[[route]]\npath = \"/a\"\n{} = \"{word}\"\n", setting.key));
+                let first = if setting.section == "route" { "path = \"/a\"" } else { "name = \"a\"" };
+                good(&format!("[[{}]]\n{first}\n{} = \"{word}\"\n", setting.section, setting.key));
             } else {
                 let name = format!("{}.{}", setting.section, setting.key);
                 read_with(MINIMAL, &[], &[("--it", &name, word)])
