@@ -58,8 +58,8 @@ pub(super) const CHAPTERS: [Chapter; 14] = [
     (
         "identity",
         "Several sign-ins in one process, one [[identity]] table for each; without any there is one, that of [login]. \
-         Each has its own login, client hash, channel, stored login and policy. What is left out is as in [login] and \
-         [portal].",
+         Each has its own login, client hash, channel, stored login and policy. What is left out is as the sections \
+         login and portal have it.",
         identity::Identity::SETTINGS,
     ),
     ("guard", "Who may speak to the proxy, beyond its own addresses.", guard::Guard::SETTINGS),
