@@ -159,6 +159,7 @@ pub(super) fn session(config: &Config, credentials: Option<Credentials>) -> sess
         margin: written.margin,
         backoff_first: written.backoff_first,
         backoff_most: written.backoff_most,
+        wait_through: written.wait_through,
         retry_after_most: written.retry_after_most,
         automatic_attempts: config.login.automatic_attempts as usize,
         proven_attempts: config.login.proven_attempts as usize,

@@ -114,10 +114,11 @@ impl Proxy {
 
     /// A lease in place of a refused one. None where there was none, or where the session has heard too many
     /// complaints: then the refusal is the endpoint's own answer.
-    async fn newer(&self, refused: Option<&Lease>) -> Result<Option<Arc<Lease>>, ProxyError> {
+    async fn newer(&self, refused: Option<&Lease>) -> Result<Option<Newer>, ProxyError> {
         let Some(refused) = refused else { return Ok(None) };
+        let heard = self.house.clock.since_boot();
         match self.house.session.replace(refused).await {
-            Ok(newer) => Ok(Some(newer)),
+            Ok(lease) => Ok(Some(Newer { is_fresh: lease.is_given_after(heard), lease })),
             Err(SessionError::TooManyComplaints { .. }) => Ok(None),
             Err(error) => Err(error.into()),
         }
@@ -138,6 +139,19 @@ impl Proxy {
         }
     }
 }
+
+/// A lease in place of a refused one.
+struct Newer {
+    lease: Arc<Lease>,
+    /// The portal gave it after the refusal, so that another 401 is the endpoint's own answer (PROTOCOL section
+    /// 13). One that was there before, from another process or for another request, may have died together with
+    /// the refused one: a 401 to it is a refusal like the first.
+    is_fresh: bool,
+}
+
+/// How often a request goes out again for its bearer: with one that is fresh, or with one that was there and,
+/// if that is refused too, with a fresh one.
+const NEWER_BEARERS: u8 = 2;
 
 /// A method that never has content is not sealed unless it has some; the others are, even without (ruling 4).
 fn carries_body(parts: &Parts, body: &Incoming) -> bool {

@@ -6,7 +6,7 @@ use http::request::Parts;
 use http::{HeaderValue, Method, Response, StatusCode, Uri, header};
 use hyper::body::Incoming;
 
-use super::Proxy;
+use super::{NEWER_BEARERS, Proxy};
 use crate::portal::{Reading, Verdict};
 use crate::response::{Body, Caller, ProxyError};
 use crate::route::{Protection, Route};
@@ -39,7 +39,7 @@ impl Proxy {
             return Ok(self.house.responder.plain(reply, caller));
         }
         let kept = kept.filter(|_| route.replay().allows(&method));
-        let sent = Sent { kept, lease, method, uri };
+        let sent = Sent { kept, lease, method, uri, bearers_left: NEWER_BEARERS };
         let mut response = Box::pin(self.reconsider(sent, reply, route, caller)).await?;
         if waits {
             // It was refused, and whether its body will come after all is the client's choice.
@@ -56,7 +56,7 @@ impl Proxy {
         route: &Route,
         caller: &Caller,
     ) -> Result<Response<Body>, ProxyError> {
-        let Sent { kept, lease, method, uri } = sent;
+        let Sent { kept, lease, method, uri, bearers_left } = sent;
         let (parts, body) = reply.into_parts();
         let body = match body.peek(MAX_REFUSAL).await? {
             Ok(body) => body,
@@ -72,9 +72,15 @@ impl Proxy {
                     return Ok(self.house.responder.collected(parts, body, caller));
                 };
                 self.counters.add(Count::ReplayedBearer);
-                outgoing.set_bearer(newer.bearer());
-                // A 401 right after a refresh is the endpoint's own answer.
-                Ok(self.house.responder.plain(self.upstream.send(outgoing).await?, caller))
+                outgoing.set_bearer(newer.lease.bearer());
+                let bearers_left = bearers_left - 1;
+                let reply = self.upstream.send_kept(&outgoing).await?;
+                if newer.is_fresh || bearers_left == 0 || reply.status() != StatusCode::UNAUTHORIZED {
+                    // A 401 right after a refresh is the endpoint's own answer.
+                    return Ok(self.house.responder.plain(reply, caller));
+                }
+                let sent = Sent { kept: Some(outgoing), lease: Some(newer.lease), method, uri, bearers_left };
+                Box::pin(self.reconsider(sent, reply, route, caller)).await
             }
             (Verdict::NeedsChannel | Verdict::ChannelStale, _, kept)
                 if route.protection() == Protection::Auto =>
@@ -103,6 +109,8 @@ struct Sent {
     lease: Option<Arc<Lease>>,
     method: Method,
     uri: Uri,
+    /// How often it may go out again for its bearer. Over zero.
+    bearers_left: u8,
 }
 
 /// The portal's own refusals are short JSON documents; nothing longer is looked at, in bytes.

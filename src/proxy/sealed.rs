@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::request::Parts;
 use http::{Method, Response, response};
 
-use super::{House, Proxy, Settings};
+use super::{House, NEWER_BEARERS, Proxy, Settings};
 use crate::channel::{EnvelopeForm, Form, form_of};
 use crate::clock::SharedClock;
 use crate::portal::{EmptyBody, Reading, Verdict};
@@ -35,18 +35,19 @@ impl Proxy {
         let mut outgoing =
             Outgoing::sealed(parts, envelope, open.channel().id_header(), bearer, &self.house.injected);
         outgoing.on_interim(self.house.responder.relay(caller));
-        let (mut new_bearer, mut new_channel) = (route.replay().allows(&method), true);
+        let mut bearers_left = if route.replay().allows(&method) { NEWER_BEARERS } else { 0 };
+        let mut new_channel = true;
         loop {
             let stale = match self.exchange(&outgoing, &open).await {
                 Ok(answer) => match answer.reading.verdict() {
-                    Verdict::BearerRefused if new_bearer => {
-                        new_bearer = false;
+                    Verdict::BearerRefused if bearers_left > 0 => {
                         let Some(newer) = self.newer(lease.as_deref()).await? else {
                             return self.conclude(answer, &method, &path, &open, lease, caller).await;
                         };
                         self.counters.add(Count::ReplayedBearer);
-                        outgoing.set_bearer(newer.bearer());
-                        lease = Some(newer);
+                        bearers_left = if newer.is_fresh { 0 } else { bearers_left - 1 };
+                        outgoing.set_bearer(newer.lease.bearer());
+                        lease = Some(newer.lease);
                         false
                     }
                     Verdict::ChannelStale | Verdict::NeedsChannel if new_channel => true,

@@ -4,7 +4,7 @@ use http::request::Parts;
 use http::{Response, StatusCode};
 use hyper::upgrade::OnUpgrade;
 
-use super::Proxy;
+use super::{NEWER_BEARERS, Proxy};
 use crate::listener::Tunnelled;
 use crate::response::{self as answers, Body, Caller, ProxyError};
 use crate::route::Route;
@@ -23,16 +23,20 @@ impl Proxy {
         let seat = parts.extensions.remove::<Tunnelled>();
         let client =
             parts.extensions.remove::<OnUpgrade>().ok_or(ProxyError::Internal("no upgrade to join"))?;
-        let lease = self.lease(route).await?;
+        let mut lease = self.lease(route).await?;
         let handshake = |lease: Option<&Lease>, parts: Parts| {
             Outgoing::upgrade(parts, lease.map(Lease::bearer), &self.house.injected)
         };
         let mut reply = self.upstream.send(handshake(lease.as_deref(), parts.clone())).await?;
-        if reply.status() == StatusCode::UNAUTHORIZED
+        let mut bearers_left = NEWER_BEARERS;
+        while bearers_left > 0
+            && reply.status() == StatusCode::UNAUTHORIZED
             && let Some(newer) = self.newer(lease.as_deref()).await?
         {
             self.counters.add(Count::ReplayedBearer);
-            reply = self.upstream.send(handshake(Some(&newer), parts)).await?;
+            bearers_left = if newer.is_fresh { 0 } else { bearers_left - 1 };
+            reply = self.upstream.send(handshake(Some(&newer.lease), parts.clone())).await?;
+            lease = Some(newer.lease);
         }
         match answers::switch(&self.house.responder, reply, caller) {
             Ok((response, portal)) => {

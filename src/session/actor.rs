@@ -178,6 +178,7 @@ impl<P: Portal> Owner<P> {
         }
         match self.settled() {
             Some(error) => self.waiting.fail(&error),
+            None if self.pause_left().is_some() => {}
             None if self.restored => self.renew(),
             None => self.restore(),
         }
@@ -193,11 +194,17 @@ impl<P: Portal> Owner<P> {
             Phase::Ready => None,
             Phase::SignedOut => Some(SessionError::SignedOut),
             Phase::Failed { error, retry_at: None } => Some(error.clone()),
-            Phase::Failed { error, retry_at: Some(at) } => {
-                let left = at.saturating_sub(self.clock().since_boot());
-                (!left.is_zero()).then(|| error.as_of(Some(left)))
+            Phase::Failed { error, retry_at: Some(_) } => {
+                let left = self.pause_left().filter(|left| *left > self.tools.settings.wait_through)?;
+                Some(error.as_of(Some(left)))
             }
         }
+    }
+
+    /// What is left of the pause after a failure, if anything.
+    pub(super) fn pause_left(&self) -> Option<Duration> {
+        let Phase::Failed { error: _, retry_at: Some(at) } = &self.phase else { return None };
+        at.checked_sub(self.clock().since_boot()).filter(|left| !left.is_zero())
     }
 
     fn restore(&mut self) {

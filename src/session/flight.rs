@@ -186,7 +186,7 @@ impl<P: Portal> Tools<P> {
             return Landing::Stopped(Stop::Person(unusable_bearer()), Fate::Spent);
         };
         let issued = Deadline::after(&*self.clock, Duration::ZERO);
-        let lease = Lease { generation, bearer, ends: issued.plus(tokens.expires_in) };
+        let lease = Lease { generation, bearer, ends: issued.plus(tokens.expires_in), given: issued.boot };
         let mut held = Held {
             lease: Arc::new(lease),
             access: tokens.access,
@@ -237,14 +237,15 @@ impl<P: Portal> Tools<P> {
         let bearer = saved.access.prefixed_header_value("Bearer ").ok()?;
         let ends = Deadline::at(&*self.clock, saved.expires_at);
         let life = saved.expires_at.duration_since(saved.issued_at).unwrap_or_default();
+        let issued = ends.minus(life);
         Some(Held {
-            lease: Arc::new(Lease { generation: saved.generation, bearer, ends }),
+            lease: Arc::new(Lease { generation: saved.generation, bearer, ends, given: issued.boot }),
             access: saved.access,
             refresh: saved.refresh.filter(|_| saved.unanswered < MOST_UNANSWERED),
             unanswered: saved.unanswered,
             account: saved.account,
             without_factor: saved.without_factor,
-            issued: ends.minus(life),
+            issued,
             saved: true,
         })
     }

@@ -28,9 +28,14 @@ pub(super) struct Holding {
 impl<P: Portal> Owner<P> {
     /// The lease in use, if it is good enough for this ask.
     pub(super) fn lease_for(&self, ask: &Ask<Arc<Lease>>) -> Option<Arc<Lease>> {
+        self.usable_lease().filter(|lease| ask.accepts(lease.generation))
+    }
+
+    /// The lease in use, while it is handed out.
+    pub(super) fn usable_lease(&self) -> Option<Arc<Lease>> {
         let lease = self.living_lease()?;
         let usable = self.held.as_ref().is_some_and(|held| !self.usable(held).passed(self.clock()));
-        (usable && ask.accepts(lease.generation)).then_some(lease)
+        usable.then_some(lease)
     }
 
     /// The lease in use, to its very end.
@@ -118,6 +123,9 @@ impl<P: Portal> Owner<P> {
         if self.flight.is_some() {
             return;
         }
+        if !self.waiting.is_empty() && self.pause_left().is_none() {
+            return self.serve();
+        }
         if self.look_due() {
             self.looked = self.clock().since_boot();
             let (tools, next) = (Arc::clone(&self.tools), self.generation.next());
@@ -170,7 +178,8 @@ impl<P: Portal> Owner<P> {
         if let Phase::AwaitingCode(pending) = &self.phase {
             due = due.min(pending.ends.left(self.clock()));
         }
-        [self.refresh_due(), self.save_due()].into_iter().flatten().fold(due, Duration::min)
+        let waited_for = self.pause_left().filter(|_| !self.waiting.is_empty());
+        [self.refresh_due(), self.save_due(), waited_for].into_iter().flatten().fold(due, Duration::min)
     }
 
     /// How long until a pair that the store did not take is offered to it again.

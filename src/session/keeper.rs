@@ -163,6 +163,7 @@ impl<P: Portal> Owner<P> {
         worn: Arc<Notify>,
     ) {
         loop {
+            let pause_over = self.pause_over();
             tokio::select! {
                 biased;
                 landed = landing(&mut self.flight) => self.land(landed),
@@ -177,6 +178,7 @@ impl<P: Portal> Owner<P> {
                     }
                 }
                 () = worn.notified() => self.renew_worn(),
+                () = pause_over => self.open_another(),
                 asked = mailbox.recv() => match asked {
                     Some(ask) => self.hear(ask),
                     None => return self.shut().await,
@@ -193,10 +195,14 @@ impl<P: Portal> Owner<P> {
             return ask.answer(Err(SessionError::NoChannel));
         }
         let now = self.clock.since_boot();
-        if let Some(failed) = self.failed.as_ref().filter(|failed| failed.until > now) {
-            return ask
-                .answer(Err(SessionError::for_now(failed.error.clone(), failed.until.saturating_sub(now))));
+        let pause = self.failed.as_ref().map(|failed| (failed, failed.until.saturating_sub(now)));
+        let pause = pause.filter(|(_, left)| !left.is_zero());
+        if let Some((failed, left)) = pause
+            && left > self.settings.wait_through
+        {
+            return ask.answer(Err(SessionError::for_now(failed.error.clone(), left)));
         }
+        let is_paused = pause.is_some();
         if ask.refused.is_some() && self.usable().is_some() {
             if let Err(retry_after) = self.complaints.take(now) {
                 return ask.answer(Err(SessionError::RateLimited { retry_after }));
@@ -204,10 +210,23 @@ impl<P: Portal> Owner<P> {
             // The portal does not know it any more: nobody else should be given it.
             self.open.send_replace(None);
         }
-        if self.flight.is_none() {
+        if self.flight.is_none() && !is_paused {
             self.open_another();
         }
         self.waiting.admit(ask);
+    }
+
+    /// Completes when those who wait have waited through the pause after a failure; never, if nobody does.
+    fn pause_over(&self) -> impl Future<Output = ()> + Send + use<P> {
+        let waited_for = self.flight.is_none() && !self.waiting.is_empty();
+        let until = self.failed.as_ref().filter(|_| waited_for).map(|failed| failed.until);
+        let clock = Arc::clone(&self.clock);
+        async move {
+            match until {
+                Some(until) => clock.sleep(until.saturating_sub(clock.since_boot())).await,
+                None => std::future::pending().await,
+            }
+        }
     }
 
     fn land(&mut self, landed: Result<NewChannel, PortalError>) {
@@ -230,7 +249,9 @@ impl<P: Portal> Owner<P> {
                 let asked = error.kind.asked_pause().min(self.settings.retry_after_most);
                 let pause = self.backoff.after_failure().max(asked);
                 tracing::warn!(%identity, %error, code = error.code, ?pause, "secure channel not opened");
-                self.waiting.fail(&SessionError::for_now(error.clone(), pause));
+                if pause > self.settings.wait_through {
+                    self.waiting.fail(&SessionError::for_now(error.clone(), pause));
+                }
                 self.failed = Some(Failed { error, until: self.clock.since_boot().saturating_add(pause) });
             }
         }

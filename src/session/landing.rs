@@ -15,6 +15,10 @@ impl<P: Portal> Owner<P> {
             Landing::Restored(Ok(pair)) => {
                 self.restored = true;
                 self.take_up(pair);
+                // Who asked meanwhile is served with what there is: a start alone refreshes nothing.
+                if let Some(lease) = self.usable_lease() {
+                    self.waiting.answer(|ask| ask.accepts(lease.generation).then(|| Ok(Arc::clone(&lease))));
+                }
             }
             Landing::Restored(Err(error)) => {
                 self.failed(Stop::Later(SessionError::Store(error), Duration::ZERO));
@@ -96,7 +100,10 @@ impl<P: Portal> Owner<P> {
         if let Some(lease) = self.living_lease() {
             self.waiting.answer(|ask| ask.accepts(lease.generation).then(|| Ok(Arc::clone(&lease))));
         }
-        self.waiting.fail(&error);
+        // A short pause is waited through: a portal that failed once is no news to a client.
+        if self.pause_left().is_none_or(|left| left > self.tools.settings.wait_through) {
+            self.waiting.fail(&error);
+        }
         if let Some(person) = self.person.take() {
             person.tell(error);
         }

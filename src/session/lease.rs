@@ -1,6 +1,6 @@
 //! What a request borrows: a frozen bearer, and an open channel.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use http::HeaderValue;
 
@@ -34,6 +34,8 @@ pub struct Lease {
     pub(super) generation: Generation,
     pub(super) bearer: HeaderValue,
     pub(super) ends: Deadline,
+    /// When the portal gave it, by the boot clock.
+    pub(super) given: Duration,
 }
 
 impl Lease {
@@ -50,6 +52,12 @@ impl Lease {
     /// When the portal stops taking it, by the wall clock.
     pub fn expires_at(&self) -> SystemTime {
         self.ends.wall
+    }
+
+    /// Whether the portal gave it after `moment` of the boot clock. One that it gave before may have died of the
+    /// very thing that the refused one died of: it can be another process's, or of the round before.
+    pub fn is_given_after(&self, moment: Duration) -> bool {
+        self.given >= moment
     }
 }
 

@@ -26,6 +26,9 @@ pub struct Settings {
     pub backoff_first: Duration,
     /// The longest such pause.
     pub backoff_most: Duration,
+    /// A pause after a failed call up to this long is waited through by those who wait for the login or the
+    /// channel; on a longer one they are told why there is none.
+    pub wait_through: Duration,
     /// The longest pause that the portal's `Retry-After` can impose.
     pub retry_after_most: Duration,
     /// After how many automatic logins of unknown outcome (the answer was lost, the process died, nobody entered
@@ -73,6 +76,7 @@ impl Default for Settings {
             margin: Duration::from_secs(60),
             backoff_first: Duration::from_secs(1),
             backoff_most: Duration::from_secs(60),
+            wait_through: Duration::ZERO,
             retry_after_most: Duration::from_secs(3600),
             automatic_attempts: 1,
             proven_attempts: 3,

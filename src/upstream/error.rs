@@ -86,6 +86,14 @@ pub enum UpstreamError {
 }
 
 impl UpstreamError {
+    /// Whether an answer was due and did not come, or not whole (PROTOCOL section 14, ruling 1).
+    pub(super) fn is_lost_answer(&self) -> bool {
+        matches!(
+            self,
+            Self::Broken { .. } | Self::HeadTimeout(_) | Self::BodyBroken(_) | Self::BodyStalled(_)
+        )
+    }
+
     /// Whether the portal may have acted on the request.
     pub fn may_have_acted(&self) -> bool {
         match self {

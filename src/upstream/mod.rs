@@ -2,7 +2,7 @@
 //!
 //! In: an [`Outgoing`], made by one of six doors. Out: a [`Reply`]. Always: the authority is the configured
 //! one, redirects are never followed, each request carries exactly one of each injected header, a request is
-//! repeated by itself only when nothing of it was processed. Refuses to know: why something is sent.
+//! repeated by itself only when nothing of it was processed, or when its method may be repeated. Refuses to know: why something is sent.
 
 mod ahead;
 mod answer;
@@ -13,6 +13,7 @@ mod error;
 mod outgoing;
 mod patient;
 mod pool;
+mod repeats;
 mod reply;
 mod send;
 mod settings;

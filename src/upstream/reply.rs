@@ -98,6 +98,23 @@ impl ReplyBody {
         Ok(Ok(whole))
     }
 
+    /// Reads the rest now, if it is no longer than `limit` bytes, and keeps it: from then on nothing of it can be
+    /// lost. What turns out to be longer streams on from there.
+    pub(super) async fn read_ahead(&mut self, limit: usize) -> Result<(), UpstreamError> {
+        let Some(first) = self.data().await? else { return Ok(()) };
+        let mut more: Option<BytesMut> = None;
+        let mut length = first.len();
+        // The common case: it came in one piece, and nothing is copied.
+        while length <= limit
+            && let Some(data) = self.data().await?
+        {
+            length += data.len();
+            more.get_or_insert_with(|| BytesMut::from(&first[..])).extend_from_slice(&data);
+        }
+        self.ahead = more.map_or(first, BytesMut::freeze);
+        Ok(())
+    }
+
     async fn data(&mut self) -> Result<Option<Bytes>, UpstreamError> {
         loop {
             match std::future::poll_fn(|cx| Pin::new(&mut *self).poll_frame(cx)).await.transpose()? {

@@ -29,6 +29,11 @@ pub struct Settings {
     pub fresh_reuse: Duration,
     /// How long a body whose client sent `Expect: 100-continue` waits for the portal's 100.
     pub continue_timeout: Duration,
+    /// An answer that says that it is no longer than this, in bytes, is had whole before its head is passed on,
+    /// where its request may be repeated; and so is JSON that does not say how long it is, up to this.
+    pub whole_answer: usize,
+    /// How many of a hundred requests may be sent once more because their answer was lost.
+    pub repeat_percent: u32,
     /// Idle connections kept for each worker.
     pub max_idle: usize,
     /// Whether HTTP/2 is taken where ALPN offers it.
@@ -53,6 +58,8 @@ impl Settings {
             idle_timeout: Duration::from_secs(60),
             fresh_reuse: Duration::from_secs(1),
             continue_timeout: Duration::from_secs(1),
+            whole_answer: 64 * 1024,
+            repeat_percent: 10,
             max_idle: 256,
             http2: true,
             own_addresses: Vec::new(),

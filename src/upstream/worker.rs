@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 
-use http::{Method, Request, Response, StatusCode, header};
+use http::{HeaderMap, Method, Request, Response, StatusCode, header};
+use http_body::Body as _;
 use hyper::body::Incoming;
 
 use super::answer::{self, Afterwards};
@@ -15,6 +16,7 @@ use super::body::WireBody;
 use super::dial::{Conn, Dialer, Dialled, H2, Purpose, Stages};
 use super::outgoing::Outgoing;
 use super::pool::Pool;
+use super::repeats::Repeats;
 use super::reply::{Holds, Reply, ReplyBody};
 use super::watch::{Waiting, Watch};
 use super::{Base, SealedHeaders, Settings, UpstreamError};
@@ -25,6 +27,8 @@ pub(super) struct Worker {
     sealed: Arc<SealedHeaders>,
     fresh_reuse: Duration,
     continue_timeout: Duration,
+    whole_answer: usize,
+    repeats: Repeats,
     max_idle: usize,
     idle_timeout: Duration,
     pool: Arc<Pool>,
@@ -54,6 +58,8 @@ impl Worker {
             sealed,
             fresh_reuse: settings.fresh_reuse,
             continue_timeout: settings.continue_timeout,
+            whole_answer: settings.whole_answer,
+            repeats: Repeats::new(settings.repeat_percent),
             max_idle: settings.max_idle,
             idle_timeout: settings.idle_timeout,
             pool: Arc::new(pool),
@@ -72,6 +78,8 @@ impl Worker {
             sealed: self.sealed.clone(),
             fresh_reuse: self.fresh_reuse,
             continue_timeout: self.continue_timeout,
+            whole_answer: self.whole_answer,
+            repeats: self.repeats.anew(),
             max_idle: self.max_idle,
             idle_timeout: self.idle_timeout,
             pool: Arc::new(Pool::new(ticks, self.max_idle, self.idle_timeout)),
@@ -95,26 +103,65 @@ impl Worker {
         // What cannot be sent twice goes on a connection that was in use a moment ago, or on a new one: an old
         // one may be closed by the portal at the very moment it is used, and then nobody knows what was done.
         let age = if spare.is_some() { self.idle_timeout } else { self.fresh_reuse };
+        self.repeats.count_request();
         let (first, was_used) = self.connection(age).await?;
-        let (again, error) = match self.attempt(first, request, &method).await {
-            Attempt::Answered(reply) => return Ok(reply),
-            Attempt::Failed(e) => return Err(e),
-            Attempt::Unwritten(request, error) => (*request, error),
-            Attempt::Broke(error) => match spare.and_then(Outgoing::try_clone) {
-                Some(spare) if was_used => {
-                    (spare.dress(&self.dialer.base, &self.sealed, self.continue_timeout), error)
-                }
-                _ => return Err(UpstreamError::Broken { may_have_acted: true, source: error }),
+        let (lost, is_stale) = match self.attempt(first, request, &method).await {
+            Attempt::Answered(mut reply) => match self.secure(&mut reply, spare.is_some()).await {
+                Ok(()) => return Ok(reply),
+                Err(lost) => (lost, false),
             },
+            Attempt::Unwritten(request, source) => {
+                let lost = UpstreamError::Broken { may_have_acted: false, source };
+                return Box::pin(self.once_more(*request, &method, spare.is_some(), &lost)).await;
+            }
+            Attempt::Broke(source) => (UpstreamError::Broken { may_have_acted: true, source }, was_used),
+            Attempt::Failed(e) => (e, false),
         };
-        tracing::debug!(%error, "a kept connection broke before an answer; sending once more on a new one");
+        // Ruling 1: what is lost is asked for once more where that is harmless. A kept connection that the portal
+        // had closed says nothing about its health; anything else does, and counts.
+        let Some(again) = spare.filter(|_| lost.is_lost_answer()).and_then(Outgoing::try_clone) else {
+            return Err(lost);
+        };
+        if !is_stale && !self.repeats.take() {
+            return Err(lost);
+        }
+        let again = again.dress(&self.dialer.base, &self.sealed, self.continue_timeout);
+        Box::pin(self.once_more(again, &method, true, &lost)).await
+    }
+
+    /// The second and last attempt, on a new connection.
+    async fn once_more(
+        &self,
+        again: Request<WireBody>,
+        method: &Method,
+        is_repeatable: bool,
+        lost: &UpstreamError,
+    ) -> Result<Reply, UpstreamError> {
+        tracing::debug!(error = %lost, "no answer; sending once more on a new connection");
         let second = self.new_connection().await?;
-        match self.attempt(second, again, &method).await {
-            Attempt::Answered(reply) => Ok(reply),
+        match self.attempt(second, again, method).await {
+            Attempt::Answered(mut reply) => {
+                self.secure(&mut reply, is_repeatable).await?;
+                Ok(reply)
+            }
             Attempt::Failed(e) => Err(e),
             Attempt::Unwritten(_, source) => Err(UpstreamError::Broken { may_have_acted: false, source }),
             Attempt::Broke(source) => Err(UpstreamError::Broken { may_have_acted: true, source }),
         }
+    }
+
+    /// Has a short answer whole before anybody sees its head, where its request can be repeated: until then it
+    /// can be lost without harm. One of unknown length is taken for short if it is a JSON document, which is of
+    /// no use before its end.
+    async fn secure(&self, reply: &mut Reply, is_repeatable: bool) -> Result<(), UpstreamError> {
+        let is_short = || match reply.body().size_hint().exact() {
+            Some(length) => length > 0 && length <= self.whole_answer as u64,
+            None => self.whole_answer > 0 && is_json(reply.headers()),
+        };
+        if is_repeatable && is_short() {
+            return reply.body_mut().read_ahead(self.whole_answer).await;
+        }
+        Ok(())
     }
 
     pub(super) fn base(&self) -> &Base {
@@ -327,6 +374,14 @@ impl UpstreamError {
         let (waiting, limit) = watch.fired().unwrap_or((Waiting::Head, Duration::ZERO));
         Self::stalled(waiting, limit)
     }
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    headers.get(header::CONTENT_TYPE).is_some_and(|kind| {
+        let kind = kind.as_bytes();
+        kind.get(..16).is_some_and(|start| start.eq_ignore_ascii_case(b"application/json"))
+            && kind.get(16).is_none_or(|next| matches!(next, b';' | b' '))
+    })
 }
 
 fn is_event_stream<B>(answer: &Response<B>) -> bool {

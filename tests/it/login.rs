@@ -111,11 +111,27 @@ async fn a_risk_challenge_stops_the_login_and_is_said() {
 }
 
 #[tokio::test]
+async fn a_pause_of_no_more_than_wait_through_is_no_news_to_the_client() {
+    let options = simple().set("session.backoff_first", "\"10ms\"");
+    for (pause, fault) in [("1s", Fault::RateLimited { retry_after: 1 }), ("1s", Fault::Status(503))] {
+        let world = World::start(options.clone().set("session.wait_through", format!("{pause:?}"))).await;
+        world.sim.next_on("login/initiate", fault);
+        world.profile().await.expect(200);
+        assert_eq!(arrived(&world, "login/initiate"), 2);
+        assert!(world.stop().await);
+    }
+    let world = World::start(options.set("session.wait_through", "\"999ms\"")).await;
+    world.sim.next_on("login/initiate", Fault::RateLimited { retry_after: 1 });
+    world.profile().await.problem(503, "sign-in-rate-limited");
+    assert!(world.stop().await);
+}
+
+#[tokio::test]
 async fn a_portal_that_limits_our_login_is_waited_for() {
     let world = World::start(simple()).await;
-    world.sim.next_on("login/initiate", Fault::RateLimited { retry_after: 1 });
+    world.sim.next_on("login/initiate", Fault::RateLimited { retry_after: 3 });
     let answer = world.profile().await;
-    assert_eq!(answer.header("retry-after"), Some("1"), "{}", answer.text());
+    assert_eq!(answer.header("retry-after"), Some("3"), "{}", answer.text());
     answer.problem(503, "sign-in-rate-limited");
     world.profile().await.problem(503, "sign-in-rate-limited");
     assert_eq!(arrived(&world, "login/initiate"), 1, "it waits");

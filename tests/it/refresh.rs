@@ -258,3 +258,37 @@ async fn an_endpoint_that_always_answers_401_makes_no_storm_of_refreshes() {
     world.profile().await.expect(200);
     assert!(world.stop().await);
 }
+
+#[tokio::test]
+async fn a_bearer_that_another_process_fetched_and_that_is_dead_as_well_is_renewed_before_a_client_sees_a_401()
+ {
+    let options = simple();
+    let world = warm(options.clone()).await;
+    let without_admin = options.set("admin.enabled", "false");
+    let other = crate::world::start_proxy(&world.sim, &without_admin, world.directory()).await.unwrap();
+    let client = crate::world::Client::new(other.addresses()[0]);
+    let (profile, transfer) = (world.path("profile"), world.path("transfer"));
+    for round in 1..=3 {
+        client.get(&profile).await.expect(200);
+        world.sim.expire_access_tokens();
+        world.profile().await.expect(200);
+        // Now the other process has a bearer of the round before, and finds one that dies with it.
+        world.sim.expire_access_tokens();
+        let id = format!("request-{round}");
+        let headers = [("x-request-id", id.as_str()), ("content-type", "application/json")];
+        match round {
+            1 => client.get(&profile).await.expect(200),
+            2 => client.send(Method::POST, &transfer, &headers, "{}").await.expect(200),
+            _ => client.post_json(&world.auth("password/change"), &same_password()).await.expect(200),
+        };
+        let counters = world.sim.counters();
+        assert_eq!((counters.refreshed, counters.logins), (2 * round, 1), "round {round}");
+        assert!(counters.repeated.is_empty(), "{:?}", counters.repeated);
+    }
+    assert!(other.stop().await);
+    assert!(world.stop().await);
+}
+
+fn same_password() -> serde_json::Value {
+    json!({ "currentPassword": portal_sim::DEFAULT_PASSWORD, "newPassword": portal_sim::DEFAULT_PASSWORD })
+}

@@ -67,6 +67,8 @@ pub struct Counters {
     pub unauthorized: u64,
     /// Faults applied.
     pub faults: u64,
+    /// The same, by the fault's name.
+    pub faults_by_name: BTreeMap<&'static str, u64>,
     /// Request ids that were processed more than once, with how often.
     pub repeated: BTreeMap<String, u64>,
 }

@@ -52,6 +52,28 @@ pub enum Fault {
     CloseIdle,
 }
 
+impl Fault {
+    /// As it is counted.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::DropChannels => "channels dropped",
+            Self::RotateRsaKey => "key rotated",
+            Self::ExpireTokens => "bearers expired",
+            Self::RevokeTokens => "sessions revoked",
+            Self::Status(_) | Self::Refuse { .. } => "refused",
+            Self::RateLimited { .. } => "rate limited",
+            Self::Delay(_) => "delayed",
+            Self::ResetConnection { processed: false } => "reset unprocessed",
+            Self::ResetConnection { processed: true } => "reset processed",
+            Self::CloseMidBody => "cut",
+            Self::StallBody => "stalled",
+            Self::CorruptTag => "tag corrupted",
+            Self::GarbageAnswer => "garbage",
+            Self::CloseIdle => "idle closed",
+        }
+    }
+}
+
 mod millis {
     use std::time::Duration;
 

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use clap::{Parser, Subcommand};
 use torture::cuts::{self, Death, Who};
-use torture::{crowd, kills, lockout, world};
+use torture::{crowd, kills, lockout, soak, world};
 
 /// What a login survives.
 #[derive(Debug, Parser)]
@@ -51,10 +51,18 @@ enum What {
     Lockout,
     /// A proxy as the other commands start it
     #[command(hide = true)]
-    Child {
-        file: PathBuf,
-        #[arg(long)]
-        hammer: bool,
+    Child { file: PathBuf, behaviour: String },
+    /// Traffic for long, while connections, the channel, tokens and the portal fail
+    Soak {
+        /// For how many minutes
+        #[arg(long, default_value_t = 60.0)]
+        minutes: f64,
+        /// How many requests a second
+        #[arg(long, default_value_t = 200)]
+        rate: u32,
+        /// How many of a hundred requests come with a fault
+        #[arg(long, default_value_t = 1.0)]
+        faults: f64,
     },
 }
 
@@ -64,8 +72,8 @@ fn main() -> ExitCode {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let program = std::env::current_exe().expect("a program knows its path");
     let good = match Args::parse().command {
-        What::Child { file, hammer } => {
-            let ended = runtime.block_on(world::be_a_child(&file, hammer));
+        What::Child { file, behaviour } => {
+            let ended = runtime.block_on(world::be_a_child(&file, world::Behaviour::of(&behaviour)));
             ended.inspect_err(|error| eprintln!("{error}")).is_ok()
         }
         What::Kills { kills, homes, without_factor } => {
@@ -105,6 +113,24 @@ fn main() -> ExitCode {
                 Ok(outcome) => {
                     println!("{outcome:?}");
                     (outcome.not_one, outcome.errors, outcome.reused) == (0, 0, 0)
+                }
+                Err(error) => {
+                    eprintln!("{error}");
+                    false
+                }
+            }
+        }
+        What::Soak { minutes, rate, faults } => {
+            let plan = soak::Plan {
+                lasts: std::time::Duration::from_secs_f64(minutes * 60.0),
+                rate,
+                faults: faults / 100.0,
+                ..soak::Plan::default()
+            };
+            match runtime.block_on(soak::run(&program, plan, |line| println!("{line}"))) {
+                Ok(outcome) => {
+                    println!("{outcome}");
+                    outcome.is_good()
                 }
                 Err(error) => {
                     eprintln!("{error}");

@@ -44,8 +44,15 @@ pub struct Home {
 }
 
 impl Home {
-    /// For the person of this number.
+    /// For the person of this number; failures are followed at once, so that a run is short.
     pub fn new(sim: &Sim, person: usize) -> io::Result<Self> {
+        let hasty = "backoff_first = \"10ms\"\nbackoff_most = \"100ms\"\n\
+                     complaints_burst = 10000\ncomplaints_per_minute = 10000";
+        Self::with(sim, person, &[("session", hasty), ("limits", "wait_timeout = \"120s\"")])
+    }
+
+    /// With these lines in these sections, beside what every proxy here has.
+    pub fn with(sim: &Sim, person: usize, more: &[(&str, &str)]) -> io::Result<Self> {
         let dir = tempfile::tempdir()?;
         let secret = |name: &str, text: &str| -> io::Result<()> {
             use std::os::unix::fs::OpenOptionsExt;
@@ -59,7 +66,7 @@ impl Home {
         secret("password", portal_sim::DEFAULT_PASSWORD)?;
         secret("otp", DEFAULT_TOTP_SECRET)?;
         secret("code", &sim.settings().access_code)?;
-        let text = format!(
+        let mut text = format!(
             r#"
 [listen]
 addresses = ["127.0.0.1:0"]
@@ -73,12 +80,7 @@ email = "{email}"
 password = {{ file = "password" }}
 otp_secret = {{ file = "otp" }}
 [session]
-backoff_first = "10ms"
-backoff_most = "100ms"
-complaints_burst = 10000
-complaints_per_minute = 10000
 [limits]
-wait_timeout = "120s"
 [state]
 dir = "state"
 [admin]
@@ -87,6 +89,13 @@ enabled = false
             url = sim.url(),
             email = email(person),
         );
+        for (section, lines) in more {
+            let header = format!("[{section}]\n");
+            match text.find(&header) {
+                Some(at) => text.insert_str(at + header.len(), &format!("{lines}\n")),
+                None => text.push_str(&format!("[{section}]\n{lines}\n")),
+            }
+        }
         std::fs::write(dir.path().join("proxy.toml"), text)?;
         Ok(Self { dir })
     }
@@ -98,12 +107,43 @@ enabled = false
 
     /// Starts a proxy. `program` is this program's path; `hammer` has it refresh without a pause.
     pub fn start(&self, program: &Path, hammer: bool) -> io::Result<Proxy> {
+        self.start_as(program, if hammer { Behaviour::Hammers } else { Behaviour::Asks })
+    }
+
+    /// Starts a proxy that behaves like this.
+    pub fn start_as(&self, program: &Path, behaviour: Behaviour) -> io::Result<Proxy> {
         let mut command = Command::new(program);
-        command.arg("child").arg(self.file()).args(hammer.then_some("--hammer"));
+        command.arg("child").arg(self.file()).arg(behaviour.word());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
         let mut child = command.spawn()?;
         let said = child.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
         Ok(Proxy { child, said: BufReader::new(said).lines() })
+    }
+}
+
+/// What a child does beside being a proxy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Behaviour {
+    /// It asks for a lease five times a second.
+    Asks,
+    /// It renews its lease without a pause.
+    Hammers,
+    /// Nothing, once it has had a lease.
+    IsCalm,
+}
+
+impl Behaviour {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Asks => "asks",
+            Self::Hammers => "hammers",
+            Self::IsCalm => "calm",
+        }
+    }
+
+    /// The behaviour of this word; the first, if it is another.
+    pub fn of(word: &str) -> Self {
+        [Self::Hammers, Self::IsCalm].into_iter().find(|one| one.word() == word).unwrap_or(Self::Asks)
     }
 }
 
@@ -135,18 +175,31 @@ impl Proxy {
         tokio::time::timeout(within, wait).await.unwrap_or_else(|_| Err(format!("nothing within {within:?}")))
     }
 
+    /// Its resident memory in bytes, and how many descriptors it has open.
+    ///
+    /// # Errors
+    /// If it has ended.
+    pub fn weight(&self) -> io::Result<(u64, usize)> {
+        let pid = self.child.id().ok_or(io::ErrorKind::NotFound)?;
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kib = resident.and_then(|rest| rest.trim().trim_end_matches("kB").trim().parse::<u64>().ok());
+        let descriptors = std::fs::read_dir(format!("/proc/{pid}/fd"))?.count();
+        Ok((kib.ok_or(io::ErrorKind::InvalidData)? * 1024, descriptors))
+    }
+
     /// SIGKILL.
     pub async fn kill(&mut self) -> io::Result<()> {
         self.child.kill().await
     }
 }
 
-/// The life of a child: a whole proxy, and somebody who asks it for leases without a pause.
+/// The life of a child: a whole proxy, and somebody who asks it for leases.
 ///
 /// # Errors
 /// Why it does not start.
 #[expect(clippy::print_stdout, reason = "how a child speaks to its parent")]
-pub async fn be_a_child(file: &Path, hammer: bool) -> Result<(), Box<dyn std::error::Error>> {
+pub async fn be_a_child(file: &Path, behaviour: Behaviour) -> Result<(), Box<dyn std::error::Error>> {
     let environment: Environment = std::env::vars_os().collect();
     let inputs = Inputs { file: Some(file), environment: &environment, flags: &[], unsafe_listen: false };
     let config = Config::load(&inputs).map_err(|problems| format!("{problems:?}"))?;
@@ -155,13 +208,19 @@ pub async fn be_a_child(file: &Path, hammer: bool) -> Result<(), Box<dyn std::er
         println!("{LISTENS} {address}");
     }
     let session = running.session().clone();
+    let hammer = behaviour == Behaviour::Hammers;
     loop {
         let fetched = match session.lease().await {
             Ok(lease) if hammer => session.replace(&lease).await,
             other => other,
         };
         match fetched {
-            Ok(lease) => println!("{READY} {}", lease.generation().number()),
+            Ok(lease) => {
+                println!("{READY} {}", lease.generation().number());
+                if behaviour == Behaviour::IsCalm {
+                    std::future::pending::<()>().await;
+                }
+            }
             Err(error @ (SessionError::PersonRequired { .. } | SessionError::CodeRequired { .. })) => {
                 println!("{PERSON} {error}");
             }

@@ -22,6 +22,8 @@ section! {
             backoff_first: Duration = Fallback::Is(r#""1s""#), span(ms(10), HOUR);
         "The longest such pause."
             backoff_most: Duration = Fallback::Is(r#""60s""#), span(ms(10), HOUR);
+        "A pause up to this long is waited through by requests; on a longer one they are answered 503 at once."
+            wait_through: Duration = Fallback::Is(r#""2s""#), span(ms(0), HOUR);
         "The longest pause that the portal's Retry-After can impose."
             retry_after_most: Duration = Fallback::Is(r#""1h""#), span(ms(0), DAY);
         "The life of a bearer whose answer says nothing about it."

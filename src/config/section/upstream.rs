@@ -12,7 +12,7 @@ use crate::config::problem::{Problem, quoted};
 use crate::config::reader::Reader;
 use crate::config::secret_form;
 use crate::config::secret_source::SecretSource;
-use crate::config::setting::{Fallback, Kind, Setting, count, ms, section, span, words};
+use crate::config::setting::{Fallback, Kind, Setting, count, ms, section, size, span, words};
 use crate::config::values::{FromWritten, Words as _};
 use crate::portal::Dialect;
 use crate::upstream::{ClientIdentity, SealedHeaders, Settings};
@@ -49,6 +49,10 @@ section! {
             fresh_reuse: Duration = Fallback::Is(r#""1s""#), span(ms(0), HOUR);
         "How long an upload that waits for 100 Continue waits for the portal's; then it begins without."
             continue_timeout: Duration = Fallback::Is(r#""1s""#), span(ms(0), MINUTE);
+        "An answer to a GET of at most this size is had whole before it is passed on, so that one that breaks off can be asked for once more. Of unknown length only JSON."
+            whole_answer: usize = Fallback::Is(r#""64KiB""#), size(0, 16 << 20);
+        "How many of a hundred requests that may be repeated are sent once more because their answer was lost; a hundred are saved up."
+            repeat_percent: u32 = Fallback::Is("10"), count(0, 100);
         "Idle connections kept for each worker."
             max_idle: usize = Fallback::Is("256"), count(0, 65_536);
         "Whether HTTP/2 is spoken where the portal offers it."
@@ -101,6 +105,8 @@ impl Upstream {
             idle_timeout: self.idle_timeout,
             fresh_reuse: self.fresh_reuse,
             continue_timeout: self.continue_timeout,
+            whole_answer: self.whole_answer,
+            repeat_percent: self.repeat_percent,
             max_idle: self.max_idle,
             http2: self.http2,
             own_addresses: Vec::new(),

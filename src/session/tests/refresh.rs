@@ -422,3 +422,14 @@ async fn an_early_refresh_waits_for_a_store_that_cannot_be_written_and_a_late_on
     assert_eq!(portal.calls(Op::Refresh), 1);
     assert!(session.counters().store_failures > 0);
 }
+
+#[tokio::test]
+async fn who_asks_while_the_store_is_read_is_given_the_stored_bearer_and_nothing_is_refreshed() {
+    let world = World::new();
+    let first = world.lease().await.unwrap();
+    let settings = Settings { credentials: Some(by_seed()), refresh_jitter: 0.0, ..Settings::default() };
+    let world = world.restarted(settings).await;
+    let again = world.lease().await.unwrap();
+    assert_eq!(again.generation(), first.generation());
+    assert_eq!((world.portal.calls(Op::Refresh), world.portal.calls(Op::Initiate)), (0, 1));
+}

@@ -67,13 +67,83 @@ async fn a_post_that_reached_a_dying_connection_is_never_sent_twice() {
     assert_eq!((fake.connections(), fake.requests()), (1, 2));
 }
 
+/// What becomes of the first answer of a portal that gives a whole one to the second request.
+async fn loses_the_first(how: &'static str) -> Fake {
+    Fake::start(move |mut peer, n| async move {
+        while peer.head().await.is_some() {
+            if n > 0 {
+                peer.say(OK).await;
+                continue;
+            }
+            peer.say(how).await;
+            if how.ends_with("stalls") {
+                peer.gone().await;
+            }
+            return;
+        }
+    })
+    .await
+}
+
+const LOST: [&str; 5] = [
+    "",
+    "HTTP/1.1 200 OK\r\ncontent-le",
+    "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf",
+    "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nstalls",
+    "HTTP/1.1 200 OK\r\ncontent-type: application/json;charset=UTF-8\r\ntransfer-encoding: chunked\r\n\r\n4\r\nhalf\r\n",
+];
+
 #[tokio::test]
-async fn a_get_on_a_new_connection_is_not_repeated() {
+async fn a_get_whose_answer_is_lost_at_any_step_is_sent_once_more_and_a_post_is_not() {
+    for how in LOST {
+        let fake = loses_the_first(how).await;
+        let upstream = fake.upstream_with(|s| s.body_idle_timeout = Duration::from_millis(100));
+        assert_eq!(body_of(within(upstream.send(get())).await).await, "ok", "{how:?}");
+        assert_eq!((fake.connections(), fake.requests()), (2, 2), "{how:?}");
+
+        let fake = loses_the_first(how).await;
+        let upstream = fake.upstream_with(|s| s.body_idle_timeout = Duration::from_millis(100));
+        let lost = match within(upstream.send(post())).await {
+            Ok(reply) => reply.into_body().collect(1024).await.unwrap_err(),
+            Err(lost) => lost,
+        };
+        assert!(lost.may_have_acted(), "{how:?}: {lost}");
+        assert_eq!(fake.requests(), 1, "{how:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_get_that_is_not_answered_in_time_is_sent_once_more_and_then_given_up() {
     let fake = Fake::start(|mut peer, _| async move {
         peer.head().await;
+        peer.gone().await;
     })
     .await;
-    let error = within(fake.upstream().send(get())).await.unwrap_err();
+    let upstream = fake.upstream_with(|s| s.head_timeout = Duration::from_millis(60));
+    let error = within(upstream.send(get())).await.unwrap_err();
+    assert!(matches!(error, UpstreamError::HeadTimeout(_)), "{error}");
+    assert_eq!(fake.requests(), 2);
+    let error = within(upstream.send(post())).await.unwrap_err();
+    assert!(matches!(error, UpstreamError::HeadTimeout(_)), "{error}");
+    assert_eq!(fake.requests(), 3);
+}
+
+#[tokio::test]
+async fn an_answer_longer_than_the_limit_streams_and_is_not_asked_for_again() {
+    for (limit, whole) in [(100, true), (99, false)] {
+        let fake = loses_the_first("HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf").await;
+        let upstream = fake.upstream_with(|s| s.whole_answer = limit);
+        let reply = within(upstream.send(get())).await.unwrap();
+        assert_eq!(reply.into_body().collect(1024).await.is_ok(), whole, "{limit}");
+        assert_eq!(fake.requests(), if whole { 2 } else { 1 }, "{limit}");
+    }
+}
+
+#[tokio::test]
+async fn where_nothing_may_be_repeated_a_lost_answer_is_an_error_at_once() {
+    let fake = loses_the_first("").await;
+    let upstream = fake.upstream_with(|s| s.repeat_percent = 0);
+    let error = within(upstream.send(get())).await.unwrap_err();
     assert!(matches!(error, UpstreamError::Broken { may_have_acted: true, .. }), "{error}");
     assert_eq!(fake.requests(), 1);
 }
@@ -212,4 +282,29 @@ async fn a_portal_that_closes_just_as_a_request_leaves_costs_no_get_and_doubles_
         assert!(fake.requests() <= before + 1, "post {n} arrived twice");
     }
     assert!(failed_posts < 150, "most of them must find a connection in time or make one");
+}
+
+#[tokio::test]
+async fn what_has_no_length_is_passed_on_at_once_unless_it_is_json() {
+    const LINES: &str = "HTTP/1.1 200 OK\r\ncontent-type: application/json-seq\r\ntransfer-encoding: chunked\r\n\r\n2\r\n{}\r\n";
+    let fake = Fake::start(|mut peer, _| async move {
+        peer.head().await;
+        peer.say(LINES).await;
+        peer.gone().await;
+    })
+    .await;
+    let upstream = fake.upstream();
+    let reply = within(upstream.send(get())).await.unwrap();
+    assert_eq!(reply.status(), 200, "its end is still to come");
+}
+
+#[tokio::test]
+async fn json_of_unknown_length_that_is_too_long_to_be_had_whole_streams_on_without_a_gap() {
+    const LONG: &str = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n6\r\n[1,2,3\r\n6\r\n,4,5,6\r\n1\r\n]\r\n0\r\n\r\n";
+    for limit in [0, 5, 6, 12, 13] {
+        let fake = Fake::answering(LONG).await;
+        let upstream = fake.upstream_with(|s| s.whole_answer = limit);
+        assert_eq!(body_of(within(upstream.send(get())).await).await, "[1,2,3,4,5,6]", "{limit}");
+        assert_eq!(upstream.idle(), 1, "{limit}");
+    }
 }

@@ -338,6 +338,7 @@ async fn one_streams_timeout_leaves_the_others_alone() {
     let portal = Secure::start(BOTH).await;
     let (mut settings, _file) = portal.settings();
     settings.head_timeout = Duration::from_millis(80);
+    settings.repeat_percent = 0; // a repeat would have a connection of its own
     let upstream = Upstream::new(&settings).unwrap();
     let quiet = Outgoing::hello(Method::GET, "/quiet", None, &injected(), &[]);
     let (quiet, loud) = within(async { tokio::join!(upstream.send(quiet), upstream.send(get())) }).await;

@@ -135,7 +135,7 @@ async fn every_event_passes_the_moment_it_comes() {
 async fn a_client_that_goes_away_cancels_its_request_upstream() {
     let mut stage = Stage::open().await;
     let proxy = Plain::before(stage.address).start().await;
-    for answer in ["", "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nbegun"] {
+    for answer in ["", "HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\nbegun"] {
         let mut raw = proxy.connect().await;
         raw.head("GET /slow").await;
         let mut upstream = stage.next().await;

@@ -44,8 +44,11 @@ pub(super) async fn answer(
     let (path, method) = (parts.uri.path().to_owned(), parts.method.clone());
 
     let fault = portal.faults.take(&path, |fault| *fault != Fault::CorruptTag);
-    if fault.is_some() {
-        portal.tally.change(|c| c.faults += 1);
+    if let Some(fault) = &fault {
+        portal.tally.change(|c| {
+            c.faults += 1;
+            *c.faults_by_name.entry(fault.name()).or_default() += 1;
+        });
     }
     let visit = Visit { portal: &portal, peer, number, path: &path };
     let mut response = match before(&portal, &connection, fault.as_ref()).await {
