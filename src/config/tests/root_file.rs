@@ -7,7 +7,11 @@ const FILE: &str = include_str!("../../../proxy.toml");
 /// The file with its commented lines of one sort taken out of their comments.
 fn uncommented(start: &str) -> String {
     let line = |line: &str| match line.strip_prefix(start) {
-        Some(rest) if rest.starts_with('[') || rest.split(' ').nth(1) == Some("=") => rest.to_owned(),
+        Some(rest)
+            if (rest.starts_with('[') && rest.ends_with(']')) || rest.split(' ').nth(1) == Some("=") =>
+        {
+            rest.to_owned()
+        }
         _ => line.to_owned(),
     };
     FILE.lines().map(line).collect::<Vec<_>>().join("\n")
