@@ -184,6 +184,7 @@ pub(super) fn proxy(config: &Config, dialect: &Dialect, adopted: Adopted) -> pro
         replay_body: config.limits.replay_body,
         body_idle_timeout: config.limits.body_idle_timeout,
         fresh_channel: config.session.fresh_channel,
+        session_header: dialect.session_header.clone(),
         empty_body: dialect.empty_body,
         accept_plain_success: dialect.accept_plain_success,
         adopted,

@@ -42,6 +42,11 @@ impl Bootstrap {
         Self { settings: settings.bounded(), ..self }
     }
 
+    /// How the channel will be spelled.
+    pub fn spelling(&self) -> Spelling {
+        self.spelling
+    }
+
     /// The channel under the id that the portal answered with.
     ///
     /// # Errors

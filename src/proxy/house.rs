@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use http::HeaderName;
+
 use crate::clock::SharedClock;
 use crate::guard::Guard;
 use crate::portal::{Adopted, EmptyBody};
@@ -42,6 +44,8 @@ pub struct Settings {
     pub body_idle_timeout: Duration,
     /// A channel younger than this is not blamed for a 4000 (PROTOCOL section 13).
     pub fresh_channel: Duration,
+    /// The header that names the channel; the answer to a first message may have it too (ruling 11).
+    pub session_header: HeaderName,
     /// What stands for the body of a sealed call that has none (ruling 4).
     pub empty_body: EmptyBody,
     /// Whether a success in the clear is accepted on a sealed route.

@@ -7,12 +7,12 @@ use http::request::Parts;
 use http::{Method, Response, response};
 
 use super::{House, NEWER_BEARERS, Proxy, Settings};
-use crate::channel::{EnvelopeForm, Form, form_of};
+use crate::channel::EnvelopeForm;
 use crate::clock::SharedClock;
-use crate::portal::{EmptyBody, Reading, Verdict};
+use crate::portal::{EmptyBody, Reading, Unsealed, Verdict, unseal};
 use crate::response::{Body, Caller, ProxyError};
 use crate::route::Route;
-use crate::session::{Lease, OpenChannel};
+use crate::session::{Lease, Passage};
 use crate::telemetry::Count;
 use crate::upstream::{Outgoing, UpstreamError};
 
@@ -29,20 +29,21 @@ impl Proxy {
         let House { session, clock, settings, .. } = &*self.house;
         let (method, path) = (parts.method.clone(), parts.uri.path().to_owned());
         let mut lease = self.lease(route).await?;
-        let mut open = session.channel().await?;
-        let envelope = self.seal(&open, &plaintext)?;
+        // The bearer first: signing in may need the channel, and a first message keeps everybody else waiting.
+        let mut passage = session.passage().await?;
+        let envelope = self.seal(&passage, &plaintext)?;
         let bearer = lease.as_deref().map(Lease::bearer);
         let mut outgoing =
-            Outgoing::sealed(parts, envelope, open.channel().id_header(), bearer, &self.house.injected);
+            Outgoing::sealed(parts, envelope, passage.id_header(), bearer, &self.house.injected);
         outgoing.on_interim(self.house.responder.relay(caller));
         let mut bearers_left = if route.replay().allows(&method) { NEWER_BEARERS } else { 0 };
         let mut new_channel = true;
         loop {
-            let stale = match self.exchange(&outgoing, &open).await {
+            let stale = match self.exchange(&outgoing, &passage).await {
                 Ok(answer) => match answer.reading.verdict() {
                     Verdict::BearerRefused if bearers_left > 0 => {
                         let Some(newer) = self.newer(lease.as_deref()).await? else {
-                            return self.conclude(answer, &method, &path, &open, lease, caller).await;
+                            return self.conclude(answer, &method, &path, &passage, lease, caller).await;
                         };
                         self.counters.add(Count::ReplayedBearer);
                         bearers_left = if newer.is_fresh { 0 } else { bearers_left - 1 };
@@ -51,8 +52,12 @@ impl Proxy {
                         false
                     }
                     Verdict::ChannelStale | Verdict::NeedsChannel if new_channel => true,
-                    Verdict::MaybeChannel if new_channel && is_aged(&open, clock, settings) => true,
-                    _ => return self.conclude(answer, &method, &path, &open, lease, caller).await,
+                    Verdict::MaybeChannel
+                        if new_channel && (answer.keys_refused || is_aged(&passage, clock, settings)) =>
+                    {
+                        true
+                    }
+                    _ => return self.conclude(answer, &method, &path, &passage, lease, caller).await,
                 },
                 // Ruling 1: an answer that is lost or does not open is asked for again where that is harmless.
                 Err(lost) if new_channel && outgoing.is_repeatable() && may_be_repeated(&lost) => true,
@@ -60,25 +65,29 @@ impl Proxy {
             };
             if stale {
                 new_channel = false;
-                open = session.replace_channel(&open).await?;
+                passage = session.another_passage(passage).await?;
                 self.counters.add(Count::ReplayedChannel);
+            } else if passage.is_first() {
+                // A first message was one: what is sent again goes on the channel that it made.
+                passage = session.passage().await?;
             }
             // Sealed anew in any case: a nonce is used once.
-            outgoing.set_envelope(self.seal(&open, &plaintext)?, open.channel().id_header());
+            outgoing.set_envelope(self.seal(&passage, &plaintext)?, passage.id_header());
         }
     }
 
     /// One sealed request and its answer, opened if it was sealed.
-    async fn exchange(&self, outgoing: &Outgoing, open: &OpenChannel) -> Result<Answer, ProxyError> {
+    async fn exchange(&self, outgoing: &Outgoing, passage: &Passage) -> Result<Answer, ProxyError> {
+        let Settings { sealed_answer, session_header, .. } = &self.house.settings;
         let reply = self.upstream.send_kept(outgoing).await?;
-        let (parts, body) = reply.into_parts();
-        let body = body.collect(self.house.settings.sealed_answer).await?;
-        let (body, was_sealed) = match form_of(&body) {
-            Form::Plain => (body, false),
-            Form::Json | Form::Binary => (open.channel().open(&body)?, true),
-        };
+        let (mut parts, body) = reply.into_parts();
+        let body = body.collect(*sealed_answer).await?;
+        let Unsealed { body, was_sealed, keys_refused } =
+            unseal(passage, session_header, &parts.headers, body)?;
+        // Whoever has the channel's id can close it: the client has no use for it.
+        parts.headers.remove(session_header);
         let reading = Reading::of(parts.status, &parts.headers, &body);
-        Ok(Answer { parts, body, was_sealed, reading })
+        Ok(Answer { parts, body, was_sealed, keys_refused, reading })
     }
 
     /// The answer to a sealed request that is the caller's: to be shown, and noticed where it is about us.
@@ -87,14 +96,14 @@ impl Proxy {
         answer: Answer,
         method: &Method,
         path: &str,
-        open: &OpenChannel,
+        passage: &Passage,
         lease: Option<Arc<Lease>>,
         caller: &Caller,
     ) -> Result<Response<Body>, ProxyError> {
-        let Answer { parts, body, was_sealed, reading } = answer;
+        let Answer { parts, body, was_sealed, reading, .. } = answer;
         let in_the_clear = !was_sealed && !body.is_empty() && reading.is_success();
         let may_be_clear = self.house.settings.accept_plain_success
-            || open.channel().spelling().envelope == EnvelopeForm::Raw;
+            || passage.spelling().envelope == EnvelopeForm::Raw;
         if in_the_clear && !may_be_clear {
             return Err(ProxyError::SealedRouteAnsweredPlain);
         }
@@ -106,13 +115,14 @@ impl Proxy {
         })
     }
 
-    fn seal(&self, open: &OpenChannel, plaintext: &[u8]) -> Result<Bytes, ProxyError> {
+    fn seal(&self, passage: &Passage, plaintext: &[u8]) -> Result<Bytes, ProxyError> {
         let plaintext = match (plaintext.is_empty(), self.house.settings.empty_body) {
-            (true, EmptyBody::Object) => b"{}",
-            (true, EmptyBody::Header) => return Ok(Bytes::new()),
+            // A channel without a name needs a message to carry its keys.
+            (true, EmptyBody::Header) if !passage.is_first() => return Ok(Bytes::new()),
+            (true, EmptyBody::Object | EmptyBody::Header) => b"{}",
             (false, _) => plaintext,
         };
-        Ok(open.channel().seal(plaintext, &mut rand::rng())?)
+        Ok(passage.seal(plaintext, &mut rand::rng())?)
     }
 }
 
@@ -121,11 +131,12 @@ struct Answer {
     parts: response::Parts,
     body: Bytes,
     was_sealed: bool,
+    keys_refused: bool,
     reading: Reading,
 }
 
-fn is_aged(open: &OpenChannel, clock: &SharedClock, settings: &Settings) -> bool {
-    clock.wall().duration_since(open.opened_at()).is_ok_and(|age| age > settings.fresh_channel)
+fn is_aged(passage: &Passage, clock: &SharedClock, settings: &Settings) -> bool {
+    clock.wall().duration_since(passage.opened_at()).is_ok_and(|age| age > settings.fresh_channel)
 }
 
 /// A lost answer, as opposed to a portal that could not be reached at all or a fault of the caller's.

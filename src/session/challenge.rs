@@ -157,9 +157,9 @@ impl<P: Portal> Tools<P> {
 
     async fn deliver(&self, login: &LoginSessionId, method: &Method) -> Result<CodeSent, PortalError> {
         let channel = self.channel(OwnCall::MfaSend).await.map_err(|e| not_sent("login/mfa/send", e))?;
-        let answer = self.portal.send_code(login, method, channel.as_deref()).await;
+        let answer = self.portal.send_code(login, method, channel.as_ref()).await;
         if answer.as_ref().is_err_and(|error| error.kind.tells_of_the_channel()) {
-            self.renew_channel(channel.as_deref()).await;
+            self.renew_channel(channel).await;
         }
         answer
     }

@@ -11,7 +11,7 @@ use super::keeper::Keeper;
 use super::skew::PortalTime;
 use super::tally::{Tally, count};
 use super::{
-    Challenge, Credentials, FactorKind, Generation, Lease, Lock, OpenChannel, OwnCall, Portal, PortalError,
+    Challenge, Credentials, FactorKind, Generation, Lease, Lock, OwnCall, Passage, Portal, PortalError,
     PortalErrorKind, SavedSession, SessionError, Settings, Store, StoreError, Tokens,
 };
 use crate::clock::{Clock, SharedClock};
@@ -160,22 +160,23 @@ pub(super) enum Landing {
 
 impl<P: Portal> Tools<P> {
     /// The channel for one of our own calls, if the dialect seals it.
-    pub(super) async fn channel(&self, call: OwnCall) -> Result<Option<Arc<OpenChannel>>, SessionError> {
+    pub(super) async fn channel(&self, call: OwnCall) -> Result<Option<Passage>, SessionError> {
         if !self.portal.seals(call) {
             return Ok(None);
         }
-        self.keeper.channel().await.map(Some)
+        self.keeper.passage().await.map(Some)
     }
 
     /// The same; that there is none ends the flight.
-    pub(super) async fn channel_for(&self, call: OwnCall) -> Result<Option<Arc<OpenChannel>>, Stop> {
+    pub(super) async fn channel_for(&self, call: OwnCall) -> Result<Option<Passage>, Stop> {
         self.channel(call).await.map_err(no_channel)
     }
 
     /// Renews the channel that a call was refused or lost on. That it cannot be done is the next call's to meet.
-    pub(super) async fn renew_channel(&self, used: Option<&OpenChannel>) {
-        if let Some(used) = used {
-            let _ = self.keeper.replace(used).await;
+    /// A first message that came to nothing leaves no channel to be renewed: it is dropped.
+    pub(super) async fn renew_channel(&self, used: Option<Passage>) {
+        if let Some(used) = used.filter(|used| !used.is_first()) {
+            let _ = self.keeper.another(used).await;
         }
     }
 

@@ -14,7 +14,7 @@ use super::status::Published;
 use super::tally::{Counters, Jumps, Tally};
 use super::waiting::{Ask, ask};
 use super::{
-    Challenge, Credentials, FactorKind, Lease, MemoryStore, OpenChannel, Portal, SessionError, Settings,
+    Challenge, Credentials, FactorKind, Lease, MemoryStore, OpenChannel, Passage, Portal, SessionError, Settings,
     Status, Store, Tokens,
 };
 use crate::clock::SharedClock;
@@ -147,20 +147,21 @@ impl SessionHandle {
         self.keeper.current()
     }
 
-    /// An open channel; opens one if needed.
+    /// The way of one sealed request: on the open channel, which is opened if needed, or as the first message of a
+    /// new one.
     ///
     /// # Errors
     /// Why there is none.
-    pub async fn channel(&self) -> Result<Arc<OpenChannel>, SessionError> {
-        self.keeper.channel().await
+    pub async fn passage(&self) -> Result<Passage, SessionError> {
+        self.keeper.passage().await
     }
 
-    /// A channel newer than the one that the portal refused.
+    /// Another way than the one that the portal refused, or on which an answer was lost.
     ///
     /// # Errors
     /// Why there is none.
-    pub async fn replace_channel(&self, stale: &OpenChannel) -> Result<Arc<OpenChannel>, SessionError> {
-        self.keeper.replace(stale).await
+    pub async fn another_passage(&self, stale: Passage) -> Result<Passage, SessionError> {
+        self.keeper.another(stale).await
     }
 
     /// A person signs in: begins at initiate, with these credentials in place of the configured ones. They stay

@@ -2,9 +2,13 @@
 //!
 //! ```text
 //! Shut --ask--> Opening --+--> Open --complaint, worn, expired--> Opening (a worn one serves on meanwhile)
-//!                  ^      |
+//!                  ^  ^   |     ^
+//!                  |  |   +--> Lent to one who asked --named--+
+//!                  |  +---lost, and others wait---+
 //!                  +--ask-+--> Failed until its pause is over
 //! ```
+//!
+//! Lent are keys that travel inside a message: see [`Passage`].
 //!
 //! A replaced channel is not closed at the portal: requests under way still use it. It ends there by itself.
 
@@ -20,16 +24,18 @@ use super::deadline::{Deadline, margin};
 use super::skew::PortalTime;
 use super::tally::{Tally, count};
 use super::waiting::{Ask, Waiting, ask};
+use super::passage::Returned;
 use super::{
-    Generation, NewChannel, OpenChannel, OwnCall, Portal, PortalError, PortalErrorKind, SessionError,
-    Settings,
+    Generation, NewChannel, OpenChannel, Opening, OwnCall, Passage, Portal, PortalError, PortalErrorKind,
+    SessionError, Settings,
 };
+use crate::channel::Bootstrap;
 use crate::clock::SharedClock;
 
 /// How everybody else asks for the channel. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(super) struct Keeper {
-    asks: mpsc::Sender<Ask<Arc<OpenChannel>>>,
+    asks: mpsc::Sender<Ask<Passage>>,
     shut: mpsc::Sender<Shut>,
     open: watch::Receiver<Option<Open>>,
     worn: Arc<Notify>,
@@ -73,6 +79,7 @@ impl Keeper {
             generation: Generation::default(),
             failed: None,
             flight: None,
+            lent: None,
             portal,
             settings,
             clock: Arc::clone(&clock),
@@ -97,19 +104,24 @@ impl Keeper {
         Some(open.channel)
     }
 
-    /// An open channel; opens one if needed.
-    pub(super) async fn channel(&self) -> Result<Arc<OpenChannel>, SessionError> {
+    /// The way of one sealed request; opens a channel if needed.
+    pub(super) async fn passage(&self) -> Result<Passage, SessionError> {
         match self.current() {
-            Some(channel) => Ok(channel),
+            Some(channel) => Ok(Passage::on(channel)),
             None => ask(&self.asks, None, &self.clock, self.patience).await,
         }
     }
 
-    /// A channel newer than the stale one.
-    pub(super) async fn replace(&self, stale: &OpenChannel) -> Result<Arc<OpenChannel>, SessionError> {
+    /// Another way than the stale one: on a newer channel, or as the first message of one.
+    pub(super) async fn another(&self, stale: Passage) -> Result<Passage, SessionError> {
+        let refused = stale.open_channel().map(|channel| channel.generation());
+        // Before asking: keys that are still lent would be waited for.
+        drop(stale);
         match self.current() {
-            Some(channel) if channel.generation() > stale.generation() => Ok(channel),
-            Some(_) | None => ask(&self.asks, Some(stale.generation()), &self.clock, self.patience).await,
+            Some(channel) if refused.is_none_or(|refused| channel.generation() > refused) => {
+                Ok(Passage::on(channel))
+            }
+            Some(_) | None => ask(&self.asks, refused, &self.clock, self.patience).await,
         }
     }
 
@@ -132,7 +144,7 @@ impl Keeper {
     }
 }
 
-type Flight = Pin<Box<dyn Future<Output = Result<NewChannel, PortalError>> + Send>>;
+type Flight = Pin<Box<dyn Future<Output = Result<Opening, PortalError>> + Send>>;
 
 struct Owner<P> {
     portal: Arc<P>,
@@ -141,8 +153,10 @@ struct Owner<P> {
     tally: Arc<Tally>,
     portal_time: Arc<PortalTime>,
     open: watch::Sender<Option<Open>>,
-    waiting: Waiting<Arc<OpenChannel>>,
+    waiting: Waiting<Passage>,
     flight: Option<Flight>,
+    /// Keys that one of those who asked carries to the portal.
+    lent: Option<oneshot::Receiver<Returned>>,
     failed: Option<Failed>,
     backoff: Backoff,
     complaints: Bucket,
@@ -158,7 +172,7 @@ struct Failed {
 impl<P: Portal> Owner<P> {
     async fn run(
         mut self,
-        mut mailbox: mpsc::Receiver<Ask<Arc<OpenChannel>>>,
+        mut mailbox: mpsc::Receiver<Ask<Passage>>,
         mut orders: mpsc::Receiver<Shut>,
         worn: Arc<Notify>,
     ) {
@@ -167,6 +181,7 @@ impl<P: Portal> Owner<P> {
             tokio::select! {
                 biased;
                 landed = landing(&mut self.flight) => self.land(landed),
+                returned = returning(&mut self.lent) => self.take_back(returned),
                 Some(order) = orders.recv() => {
                     self.shut().await;
                     if order.for_good {
@@ -187,9 +202,9 @@ impl<P: Portal> Owner<P> {
         }
     }
 
-    fn hear(&mut self, ask: Ask<Arc<OpenChannel>>) {
+    fn hear(&mut self, ask: Ask<Passage>) {
         if let Some(channel) = self.usable().filter(|channel| ask.accepts(channel.generation())) {
-            return ask.answer(Ok(channel));
+            return ask.answer(Ok(Passage::on(channel)));
         }
         if !self.has_channel() {
             return ask.answer(Err(SessionError::NoChannel));
@@ -210,7 +225,7 @@ impl<P: Portal> Owner<P> {
             // The portal does not know it any more: nobody else should be given it.
             self.open.send_replace(None);
         }
-        if self.flight.is_none() && !is_paused {
+        if self.flight.is_none() && self.lent.is_none() && !is_paused {
             self.open_another();
         }
         self.waiting.admit(ask);
@@ -218,7 +233,7 @@ impl<P: Portal> Owner<P> {
 
     /// Completes when those who wait have waited through the pause after a failure; never, if nobody does.
     fn pause_over(&self) -> impl Future<Output = ()> + Send + use<P> {
-        let waited_for = self.flight.is_none() && !self.waiting.is_empty();
+        let waited_for = self.flight.is_none() && self.lent.is_none() && !self.waiting.is_empty();
         let until = self.failed.as_ref().filter(|_| waited_for).map(|failed| failed.until);
         let clock = Arc::clone(&self.clock);
         async move {
@@ -229,20 +244,15 @@ impl<P: Portal> Owner<P> {
         }
     }
 
-    fn land(&mut self, landed: Result<NewChannel, PortalError>) {
+    fn land(&mut self, landed: Result<Opening, PortalError>) {
         self.flight = None;
         let identity = &self.settings.identity;
         match landed {
-            Ok(new) => {
-                self.portal_time.learn(&*self.clock, new.skew);
-                count(&self.tally.channels_opened);
+            Ok(Opening::Open(new)) => self.opened(new),
+            Ok(Opening::Keys(keys)) => {
                 self.backoff.reset();
                 self.failed = None;
-                self.generation = self.generation.next();
-                let open = self.frozen(new);
-                tracing::info!(%identity, expires_at = ?open.channel.expires_at(), "secure channel open");
-                self.waiting.answer(|_| Some(Ok(Arc::clone(&open.channel))));
-                self.open.send_replace(Some(open));
+                self.lend(keys);
             }
             Err(error) => {
                 count(&self.tally.channels_failed);
@@ -253,6 +263,50 @@ impl<P: Portal> Owner<P> {
                     self.waiting.fail(&SessionError::for_now(error.clone(), pause));
                 }
                 self.failed = Some(Failed { error, until: self.clock.since_boot().saturating_add(pause) });
+            }
+        }
+    }
+
+    fn opened(&mut self, new: NewChannel) {
+        self.portal_time.learn(&*self.clock, new.skew);
+        count(&self.tally.channels_opened);
+        self.backoff.reset();
+        self.failed = None;
+        self.generation = self.generation.next();
+        let open = self.frozen(new);
+        let identity = &self.settings.identity;
+        tracing::info!(%identity, expires_at = ?open.channel.expires_at(), "secure channel open");
+        self.waiting.answer(|_| Some(Ok(Passage::on(Arc::clone(&open.channel)))));
+        self.open.send_replace(Some(open));
+    }
+
+    /// Ruling 11: one request carries the keys, and the others wait for what comes of it.
+    fn lend(&mut self, keys: Bootstrap) {
+        if let Some(ask) = self.waiting.next() {
+            let (passage, returned) = Passage::first(keys, self.clock.wall());
+            self.lent = Some(returned);
+            // Should it have gone away by now, the keys come back.
+            ask.answer(Ok(passage));
+        } else if self.usable().is_some_and(|channel| channel.channel().is_worn()) {
+            // A worn channel cannot be renewed behind anybody's back: whoever asks next carries the keys.
+            self.open.send_replace(None);
+        }
+    }
+
+    /// What came of a first message: a channel for everybody, keys that never left, or nothing.
+    fn take_back(&mut self, returned: Result<Returned, oneshot::error::RecvError>) {
+        self.lent = None;
+        match returned {
+            Ok(Returned::Named(channel)) => {
+                self.opened(NewChannel { channel, expires_at: None, skew: None });
+            }
+            Ok(Returned::Unused(keys)) => self.lend(keys),
+            // What was sent under them is its sender's affair (ruling 1): the keys are never used again.
+            Err(_) => {
+                count(&self.tally.channels_failed);
+                if !self.waiting.is_empty() {
+                    self.open_another();
+                }
             }
         }
     }
@@ -281,7 +335,7 @@ impl<P: Portal> Owner<P> {
     fn renew_worn(&mut self) {
         let paused = self.failed.as_ref().is_some_and(|failed| failed.until > self.clock.since_boot());
         let worn = self.usable().is_some_and(|channel| channel.channel().is_worn());
-        if worn && !paused && self.flight.is_none() {
+        if worn && !paused && self.flight.is_none() && self.lent.is_none() {
             self.open_another();
         }
     }
@@ -312,7 +366,7 @@ impl<P: Portal> Owner<P> {
 
     /// Closes what is open, without waiting long: the portal drops it anyway in time.
     async fn shut(&mut self) {
-        self.flight = None;
+        (self.flight, self.lent) = (None, None);
         self.waiting.fail(&SessionError::Closed);
         let Some(open) = self.open.send_replace(None) else { return };
         let identity = &self.settings.identity;
@@ -330,9 +384,19 @@ impl<P: Portal> Owner<P> {
 }
 
 /// The flight's landing; never, if there is none.
-async fn landing(flight: &mut Option<Flight>) -> Result<NewChannel, PortalError> {
+async fn landing(flight: &mut Option<Flight>) -> Result<Opening, PortalError> {
     match flight {
         Some(flight) => flight.await,
+        None => std::future::pending().await,
+    }
+}
+
+/// What comes back from a request that carries keys; never, if none does.
+async fn returning(
+    lent: &mut Option<oneshot::Receiver<Returned>>,
+) -> Result<Returned, oneshot::error::RecvError> {
+    match lent {
+        Some(returned) => returned.await,
         None => std::future::pending().await,
     }
 }

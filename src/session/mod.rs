@@ -1,7 +1,7 @@
 //! One identity's sign-in: the login, its tokens, their renewal; and the secure channel's life beside it.
 //!
-//! In: calls by [`SessionHandle`], answers of a [`Portal`]. Out: an [`Lease`] (a frozen bearer) and an
-//! [`OpenChannel`]. Always: one flight at a time, shared by all who ask; a late complaint about an old
+//! In: calls by [`SessionHandle`], answers of a [`Portal`]. Out: an [`Lease`] (a frozen bearer) and a [`Passage`]
+//! through the channel. Always: one flight at a time, shared by all who ask; a late complaint about an old
 //! generation makes none; a failure is shared and backed off; a refresh token is never thrown away for a
 //! transient failure. Refuses to know: HTTP, JSON, paths.
 
@@ -21,6 +21,7 @@ mod landing;
 mod lease;
 mod login;
 mod orders;
+mod passage;
 mod portal;
 mod refresh;
 mod settings;
@@ -39,8 +40,9 @@ pub use error::SessionError;
 pub use handle::{Changes, SessionHandle};
 pub use lease::{Generation, Lease, OpenChannel};
 pub use login::{Challenge, Credentials, FactorKind, MfaChoice};
+pub use passage::Passage;
 pub use portal::{
-    Blocked, CodeSent, Initiated, Method, NewChannel, OwnCall, Portal, PortalError, PortalErrorKind, Skew,
+    Blocked, CodeSent, Initiated, Method, NewChannel, Opening, OwnCall, Portal, PortalError, PortalErrorKind, Skew,
     Tokens,
 };
 pub use settings::Settings;

@@ -4,8 +4,8 @@ use std::fmt;
 use std::future::Future;
 use std::time::{Duration, SystemTime};
 
-use super::OpenChannel;
-use crate::channel::Channel;
+use super::{OpenChannel, Passage};
+use crate::channel::{Bootstrap, Channel};
 use crate::secret::{AccessToken, LoginSessionId, OneTimeCode, Password, RefreshToken};
 
 /// The calls a session makes. Each call is one attempt: what to do after a failure is the session's to say.
@@ -16,8 +16,9 @@ pub trait Portal: fmt::Debug + Send + Sync + 'static {
     fn seals(&self, call: OwnCall) -> bool;
 
     /// Fetches the key and opens a channel: `GET public-key`, `POST session` (PROTOCOL 3.1, 3.2). A refused
-    /// key id is answered inside by one fresh key.
-    fn open_channel(&self) -> impl Future<Output = Result<NewChannel, PortalError>> + Send;
+    /// key id is answered inside by one fresh key. Where the keys travel inside a message (ruling 11), they are
+    /// made, and nothing but the key is asked for.
+    fn open_channel(&self) -> impl Future<Output = Result<Opening, PortalError>> + Send;
 
     /// `POST session/close` (PROTOCOL 3.3).
     fn close_channel(&self, channel: &OpenChannel) -> impl Future<Output = Result<(), PortalError>> + Send;
@@ -27,7 +28,7 @@ pub trait Portal: fmt::Debug + Send + Sync + 'static {
         &self,
         email: &str,
         password: &Password,
-        channel: Option<&OpenChannel>,
+        channel: Option<&Passage>,
     ) -> impl Future<Output = Result<Initiated, PortalError>> + Send;
 
     /// `login/mfa/send` (PROTOCOL 6.2); for delivered factors only.
@@ -35,7 +36,7 @@ pub trait Portal: fmt::Debug + Send + Sync + 'static {
         &self,
         login: &LoginSessionId,
         method: &Method,
-        channel: Option<&OpenChannel>,
+        channel: Option<&Passage>,
     ) -> impl Future<Output = Result<CodeSent, PortalError>> + Send;
 
     /// `login/complete` (PROTOCOL 6.3); without a factor where no MFA is asked for (ruling 5).
@@ -43,14 +44,14 @@ pub trait Portal: fmt::Debug + Send + Sync + 'static {
         &self,
         login: &LoginSessionId,
         factor: Option<(&Method, &OneTimeCode)>,
-        channel: Option<&OpenChannel>,
+        channel: Option<&Passage>,
     ) -> impl Future<Output = Result<Tokens, PortalError>> + Send;
 
     /// `token/refresh` (PROTOCOL section 7); never carries `Authorization`.
     fn refresh(
         &self,
         token: &RefreshToken,
-        channel: Option<&OpenChannel>,
+        channel: Option<&Passage>,
     ) -> impl Future<Output = Result<Tokens, PortalError>> + Send;
 
     /// `logout` (PROTOCOL section 7).
@@ -68,6 +69,15 @@ pub enum OwnCall {
     Complete,
     /// `token/refresh`.
     Refresh,
+}
+
+/// How far a channel can be opened without a sealed request.
+#[derive(Debug)]
+pub enum Opening {
+    /// All the way, by a call of its own.
+    Open(NewChannel),
+    /// Its keys are made and wrapped; the first sealed request carries them.
+    Keys(Bootstrap),
 }
 
 /// A channel fresh from the portal.

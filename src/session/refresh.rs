@@ -121,18 +121,18 @@ impl<P: Portal> Tools<P> {
             )));
         }
         let mut channel = self.channel_for(OwnCall::Refresh).await.map_err(Refusal::NotTaken)?;
-        let mut answer = self.portal.refresh(token, channel.as_deref()).await;
+        let mut answer = self.portal.refresh(token, channel.as_ref()).await;
         if answer.as_ref().is_err_and(|error| error.kind == PortalErrorKind::ChannelStale) {
-            self.renew_channel(channel.as_deref()).await;
+            self.renew_channel(channel).await;
             channel = self.channel_for(OwnCall::Refresh).await.map_err(Refusal::NotTaken)?;
-            answer = self.portal.refresh(token, channel.as_deref()).await;
+            answer = self.portal.refresh(token, channel.as_ref()).await;
         }
         match answer {
             Ok(tokens) => Ok(tokens),
             Err(error) => {
                 let refusal = refusal_of(error);
                 if let Refusal::Unknown(_) = &refusal {
-                    self.renew_channel(channel.as_deref()).await;
+                    self.renew_channel(channel).await;
                 }
                 Err(refusal)
             }

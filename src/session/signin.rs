@@ -82,7 +82,7 @@ impl<P: Portal> Tools<P> {
         };
         let channel = self.channel_for(OwnCall::Initiate).await?;
         let attempt = self.begin(login).await?;
-        let answer = self.portal.initiate(&login.credentials.email, password, channel.as_deref()).await;
+        let answer = self.portal.initiate(&login.credentials.email, password, channel.as_ref()).await;
         match answer {
             Ok(initiated) => {
                 self.portal_time.learn(&*self.clock, initiated.skew);
@@ -93,7 +93,7 @@ impl<P: Portal> Tools<P> {
             Err(error) => {
                 self.settle(attempt, verdict_on(&error.kind)).await;
                 if error.kind.tells_of_the_channel() {
-                    self.renew_channel(channel.as_deref()).await;
+                    self.renew_channel(channel).await;
                 }
                 Err(self.conclude(error, login).await)
             }
@@ -107,9 +107,9 @@ impl<P: Portal> Tools<P> {
         factor: Option<(&Method, &OneTimeCode)>,
     ) -> Result<Tokens, PortalError> {
         let channel = self.channel(OwnCall::Complete).await.map_err(|e| not_sent("login/complete", e))?;
-        let answer = self.portal.complete(login, factor, channel.as_deref()).await;
+        let answer = self.portal.complete(login, factor, channel.as_ref()).await;
         if answer.as_ref().is_err_and(|error| error.kind.tells_of_the_channel()) {
-            self.renew_channel(channel.as_deref()).await;
+            self.renew_channel(channel).await;
         }
         answer
     }

@@ -52,7 +52,7 @@ pub(super) struct Waiting<T> {
     most: usize,
 }
 
-impl<T: Clone> Waiting<T> {
+impl<T> Waiting<T> {
     pub(super) fn new(most: usize) -> Self {
         Self { asks: Vec::new(), most: most.max(1) }
     }
@@ -67,6 +67,12 @@ impl<T: Clone> Waiting<T> {
         } else {
             self.asks.push(ask);
         }
+    }
+
+    /// The one who has waited longest and is still there; it waits no more.
+    pub(super) fn next(&mut self) -> Option<Ask<T>> {
+        self.asks.retain(|ask| !ask.reply.is_closed());
+        (!self.asks.is_empty()).then(|| self.asks.remove(0))
     }
 
     pub(super) fn is_empty(&self) -> bool {

@@ -42,10 +42,25 @@ pub struct Outgoing {
     headers: HeaderMap,
     extensions: http::Extensions,
     body: OutBody,
-    /// The channel's id, on a sealed request.
-    channel: Option<HeaderValue>,
+    /// What names the channel, on a sealed request.
+    channel: Option<Named>,
     upgrade: bool,
     interim: Option<OnInterim>,
+}
+
+/// What names the channel of a sealed request.
+#[derive(Debug, Clone)]
+enum Named {
+    /// Its id, in the session header.
+    ById(HeaderValue),
+    /// Nothing yet: its keys are inside (PROTOCOL section 4, type 1).
+    ByItsKeys,
+}
+
+impl Named {
+    fn by(id: Option<&HeaderValue>) -> Self {
+        id.map_or(Self::ByItsKeys, |id| Self::ById(id.clone()))
+    }
 }
 
 impl Outgoing {
@@ -87,21 +102,28 @@ impl Outgoing {
         own
     }
 
-    /// A sealed call of our own, such as `login/initiate`; `envelope` under the channel named `session`.
-    pub fn sign_in(path: &str, envelope: Bytes, session: &HeaderValue, injected: &Injected) -> Self {
+    /// A sealed call of our own, such as `login/initiate`; `envelope` under the channel named `session`, or the
+    /// first message of one that has no name.
+    pub fn sign_in(
+        path: &str,
+        envelope: Bytes,
+        session: Option<&HeaderValue>,
+        injected: &Injected,
+    ) -> Self {
         let mut own = Self::own(Method::POST, path, injected);
         own.body = OutBody::Full(envelope);
-        own.channel = Some(session.clone());
+        own.channel = Some(Named::by(session));
         own
     }
 
-    /// A client's request whose body is under seal.
+    /// A client's request whose body is under seal, on the channel of this id, or as the first message of one
+    /// that has none yet.
     ///
     /// `parts` have been through the header policy: no hop-by-hop headers, none of the injected ones.
     pub fn sealed(
         parts: request::Parts,
         envelope: Bytes,
-        channel_id: &HeaderValue,
+        channel_id: Option<&HeaderValue>,
         lease_bearer: Option<&HeaderValue>,
         injected: &Injected,
     ) -> Self {
@@ -114,7 +136,7 @@ impl Outgoing {
         for name in [header::RANGE, header::IF_RANGE, header::ACCEPT_ENCODING] {
             outgoing.headers.remove(name);
         }
-        outgoing.channel = Some(channel_id.clone());
+        outgoing.channel = Some(Named::by(channel_id));
         outgoing
     }
 
@@ -196,9 +218,9 @@ impl Outgoing {
     }
 
     /// Puts a newer envelope in, for a request that is sent again on another channel.
-    pub fn set_envelope(&mut self, envelope: Bytes, channel_id: &HeaderValue) {
+    pub fn set_envelope(&mut self, envelope: Bytes, channel_id: Option<&HeaderValue>) {
         self.body = OutBody::Full(envelope);
-        self.channel = Some(channel_id.clone());
+        self.channel = Some(Named::by(channel_id));
     }
 
     /// The request's id.
@@ -242,7 +264,10 @@ impl Outgoing {
         let Self { method, path, mut headers, extensions, body, channel, upgrade: _, interim } = self;
         headers.insert(header::HOST, base.host_header().clone());
         if let Some(channel) = channel {
-            headers.insert(&sealed.session, channel);
+            match channel {
+                Named::ById(id) => _ = headers.insert(&sealed.session, id),
+                Named::ByItsKeys => _ = headers.remove(&sealed.session),
+            }
             headers.insert(header::CONTENT_TYPE, sealed.content_type.clone());
             if sealed.version {
                 headers.insert(X_SC_VERSION, HeaderValue::from_static("2"));

@@ -123,15 +123,15 @@ async fn main_job(seed: u64, sim: &Sim, dialect: Dialect) {
     let body = json!({"currentPassword": portal_sim::DEFAULT_PASSWORD, "newPassword": "another good one"});
     let body = body.to_string().into_bytes();
     if dialect.channel.is_some() {
-        let channel = session.channel().await.unwrap();
-        let envelope = channel.channel().seal(&body, &mut rand::rng()).unwrap();
-        let id = channel.channel().id_header();
+        let passage = session.passage().await.unwrap();
+        let envelope = passage.seal(&body, &mut rand::rng()).unwrap();
+        let id = passage.id_header();
         let change = parts(Method::POST, Endpoint::PasswordChange);
         let reply =
             way.send(Outgoing::sealed(change, envelope, id, Some(bearer), &injected(sim))).await.unwrap();
         let (head, reply) = reply.into_parts();
         let reply = reply.collect(1 << 20).await.unwrap();
-        let reply = channel.channel().open(&reply).unwrap_or(reply);
+        let reply = passage.open(&reply, None).unwrap_or(reply);
         assert_eq!(head.status, 200, "seed {seed}: {}", String::from_utf8_lossy(&reply));
     }
     session.sign_out().await.unwrap();

@@ -21,6 +21,7 @@ use super::stage::{Fault, Passed, Stages};
 use super::terminal::Terminal;
 use crate::admin::Whose;
 use crate::app::{self, Secrets, Visit};
+use crate::channel::KeyExchange;
 use crate::clock::SystemClock;
 use crate::config::{Config, Inputs};
 use crate::session::Credentials;
@@ -175,7 +176,7 @@ async fn portal(
             .map(|detail| Passed { value: (), detail })
         })
         .await;
-    let ready = if config.dialect().channel.is_some() {
+    let ready = if let Some(spelling) = config.dialect().channel {
         let key = stages
             .stage("public key", known, |()| async {
                 let key = client.served_key().await.map_err(|error| fault::of_key(&error, config))?;
@@ -184,14 +185,20 @@ async fn portal(
                 Ok(Passed { value: (), detail: format!("RSA-{bits} {id}, {pinned}, sha256 {print}") })
             })
             .await;
-        stages
-            .stage("secure channel", key, |()| async {
-                let channel = session.channel().await;
-                let channel = channel.map_err(|error| fault::of_opening(&error, config))?;
-                let detail = format!("open for {}; {}", left(channel.expires_at()), fault::spelling(config));
-                Ok(Passed { value: (), detail })
-            })
-            .await
+        if spelling.key_exchange == KeyExchange::FirstMessage && key.is_some() {
+            let why = "the first sealed call brings it along; --login makes one";
+            stages.leave_out("secure channel", why);
+            key
+        } else {
+            stages
+                .stage("secure channel", key, |()| async {
+                    let passage = session.passage().await;
+                    let passage = passage.map_err(|error| fault::of_opening(&error, config))?;
+                    let open = passage.open_channel().map(|open| left(open.expires_at())).unwrap_or_default();
+                    Ok(Passed { value: (), detail: format!("open for {open}; {}", fault::spelling(config)) })
+                })
+                .await
+        }
     } else {
         for name in ["public key", "secure channel"] {
             stages.leave_out(name, "the dialect plain has no secure channel");

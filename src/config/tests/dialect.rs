@@ -67,9 +67,9 @@ fn sealed_paths_take_the_place_of_the_presets() {
 
 #[test]
 fn what_does_not_hold_together_is_reported_with_the_rest() {
-    let text = "[upstream]\nurl = \"https://p\"\n[dialect]\nkey_exchange = \"first-message\"\n";
+    let text = "[upstream]\nurl = \"https://p\"\n[dialect]\nsecurity_base = \"/a/../b\"\n";
     let problems = read(text).unwrap_err().to_string();
-    assert!(problems.contains("key_exchange"), "{problems}");
+    assert!(problems.contains("security_base"), "{problems}");
 }
 
 #[test]

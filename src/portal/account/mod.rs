@@ -19,7 +19,7 @@ use super::client::door::{Door, UpstreamDoor};
 use super::client::seal::Sealer;
 use super::{Dialect, Endpoint, Settings};
 use crate::account::{AccountError, Answer, Ask, Told};
-use crate::session::{PortalError, PortalErrorKind as Kind, SessionHandle};
+use crate::session::{Passage, PortalError, PortalErrorKind as Kind, SessionHandle};
 use crate::upstream::{Injected, Upstream};
 
 /// The account of one identity, at the portal.
@@ -72,14 +72,14 @@ async fn made<D: Door>(
         true => Some(session.lease().await?),
         false => None,
     };
-    let (mut channel, mut new_channel, mut new_bearer) = (None, false, false);
+    let (mut channel, mut new_channel, mut new_bearer) = (None::<Passage>, false, false);
     loop {
         if channel.is_none() && caller.seals(endpoint) {
-            channel = Some(session.channel().await?);
+            channel = Some(session.passage().await?);
         }
         let body = body(caller, call)?;
         let bearer = lease.as_ref().map(|lease| (AUTHORIZATION, lease.bearer().clone()));
-        let sealer = channel.as_deref().map(|channel| channel as &dyn Sealer);
+        let sealer = channel.as_ref().map(|channel| channel as &dyn Sealer);
         let made =
             caller.call_at(endpoint, call.path.clone(), body, sealer, bearer.into_iter().collect()).await;
         let error = match made {
@@ -91,11 +91,13 @@ async fn made<D: Door>(
                 new_channel = true;
                 // Without one, the call has just been found to need it.
                 if let Some(stale) = channel.take() {
-                    channel = Some(session.replace_channel(&stale).await?);
+                    channel = Some(session.another_passage(stale).await?);
                 }
             }
             (Kind::TokenRefused, Some(refused)) if !new_bearer => {
                 new_bearer = true;
+                // A first message was one: what is sent again goes on the channel that it made.
+                channel = channel.filter(|passage| !passage.is_first());
                 lease = Some(session.replace(refused).await?);
             }
             _ => return Err(refusal(endpoint, error)),

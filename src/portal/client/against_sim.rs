@@ -21,13 +21,15 @@ impl Sealer for Held {
         self.0.seal(plain, &mut rand::rng())
     }
 
-    fn open(&self, body: &[u8]) -> Result<bytes::Bytes, ChannelError> {
+    fn open(&self, body: &[u8], _: Option<&str>) -> Result<bytes::Bytes, ChannelError> {
         self.0.open(body)
     }
 
-    fn session(&self) -> HeaderValue {
-        self.0.id_header().clone()
+    fn session(&self) -> Option<HeaderValue> {
+        Some(self.0.id_header().clone())
     }
+
+    fn settle(&self, _: Option<&str>) {}
 
     fn opened_at(&self) -> SystemTime {
         SystemTime::now()
@@ -75,7 +77,10 @@ impl World {
 
     async fn channel(&self) -> Option<Held> {
         self.caller.dialect.channel?;
-        Some(Held(self.caller.open_channel(None, &self.last).await.unwrap().channel))
+        match self.caller.open_channel(None, &self.last).await.unwrap() {
+            Opening::Open(new) => Some(Held(new.channel)),
+            Opening::Keys(_) => panic!("this dialect opens its channel by a call"),
+        }
     }
 
     async fn initiate(&self, email: &str, password: &str) -> Result<Initiated, PortalError> {

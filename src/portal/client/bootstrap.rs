@@ -11,7 +11,7 @@ use super::door::Door;
 use super::request::Body;
 use crate::channel::{Bootstrap, ChannelError, Fingerprint, KeyExchange, PortalKey, Spelling};
 use crate::portal::wire::{self, AnnouncedKey};
-use crate::session::{NewChannel, PortalError, PortalErrorKind as Kind, Skew};
+use crate::session::{NewChannel, Opening, PortalError, PortalErrorKind as Kind, Skew};
 
 /// The key that the portal served last, so that a change is noticed.
 #[derive(Debug, Default)]
@@ -38,15 +38,19 @@ impl<D: Door> Caller<D> {
         &self,
         pin: Option<Fingerprint>,
         last: &LastKey,
-    ) -> Result<NewChannel, PortalError> {
-        let spelling = self.dialect.channel.filter(|spelling| spelling.key_exchange == KeyExchange::Session);
-        let Some(spelling) = spelling else {
-            return Err(failure(Endpoint::Session, Kind::NotUnderstood(NO_SESSION_CALL)));
+    ) -> Result<Opening, PortalError> {
+        let Some(spelling) = self.dialect.channel else {
+            return Err(failure(Endpoint::Session, Kind::NotUnderstood("the dialect has no secure channel")));
         };
         let start = |key: AnnouncedKey| start(&key, spelling, pin, last);
+        if spelling.key_exchange == KeyExchange::FirstMessage {
+            let made = start(self.fetch_key().await?);
+            let (keys, _) = made.map_err(|error| failure(Endpoint::PublicKey, Kind::Channel(error)))?;
+            return Ok(Opening::Keys(keys));
+        }
         let finish = |bootstrap: Bootstrap, id: &str| bootstrap.finish(id);
         let Opened { channel, expires_at, skew } = self.negotiate(start, finish).await?;
-        Ok(NewChannel { channel, expires_at, skew })
+        Ok(Opening::Open(NewChannel { channel, expires_at, skew }))
     }
 
     /// Fetches the key and makes the session; once more with a fresh key if that one is refused, and once more
@@ -128,6 +132,3 @@ pub(super) fn check_pin(served: Fingerprint, pin: Option<Fingerprint>) -> Result
         Some(_) | None => Ok(()),
     }
 }
-
-const NO_SESSION_CALL: &str = "the dialect names no way to open a channel by itself: \
-                               only key_exchange = \"session\" does";

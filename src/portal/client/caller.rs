@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method as HttpMethod, StatusCode,
 
 use super::door::{Answered, Door, Lost, Parcel};
 use super::request::{self, Body};
-use super::seal::{Sealer, is_envelope};
+use super::seal::{Sealer, Unsealed, is_envelope, unsealed};
 use super::{Dialect, Endpoint, Settings};
 use crate::channel::ChannelError;
 use crate::portal::EmptyBody;
@@ -162,10 +162,9 @@ impl<D: Door> Caller<D> {
         } else {
             None
         };
-        let sealing = self.sealing(channel);
         let parcel = self.parcel(call, path, body, channel, extra)?;
         let answered = self.carry(call, parcel).await?;
-        self.judge(call, channel, sealing, answered)
+        self.judge(call, channel, answered)
     }
 
     fn parcel(
@@ -184,13 +183,17 @@ impl<D: Door> Caller<D> {
         let body = match (body, self.dialect.empty_body) {
             (Some(body), _) => body,
             (None, EmptyBody::Object) => Body::new(b"{}".to_vec()),
-            (None, EmptyBody::Header) => {
-                extra.push((self.dialect.session_header.clone(), channel.session()));
-                if self.dialect.sc_version {
-                    extra.push((X_SC_VERSION, HeaderValue::from_static("2")));
+            (None, EmptyBody::Header) => match channel.session() {
+                Some(session) => {
+                    extra.push((self.dialect.session_header.clone(), session));
+                    if self.dialect.sc_version {
+                        extra.push((X_SC_VERSION, HeaderValue::from_static("2")));
+                    }
+                    return Ok(Parcel::Plain { method: call.method(), path, json: None, extra });
                 }
-                return Ok(Parcel::Plain { method: call.method(), path, json: None, extra });
-            }
+                // A channel without a name needs a message to carry its keys.
+                None => Body::new(b"{}".to_vec()),
+            },
         };
         let bearer =
             extra.into_iter().find(|(name, _)| name == header::AUTHORIZATION).map(|(_, value)| value);
@@ -219,7 +222,6 @@ impl<D: Door> Caller<D> {
         &self,
         call: Endpoint,
         channel: Option<&dyn Sealer>,
-        sealing: Sealing,
         answered: Answered,
     ) -> Result<Success, PortalError> {
         let Answered { status, headers, body } = answered;
@@ -228,15 +230,20 @@ impl<D: Door> Caller<D> {
             let kind = Kind::OutcomeUnknown(why.to_owned());
             PortalError { status: Some(status.as_u16()), ..failure(call, kind) }
         };
-        let body = match (channel, (self.is_envelope)(&body)) {
-            (Some(channel), true) => channel
-                .open(&body)
-                .map_err(|_| unusable("the answer does not open under the channel's key"))?,
-            (None, true) => return Err(unusable("the answer is sealed, but the call was not")),
-            (Some(_), false) if !self.dialect.believes_plain(status, &body) => {
-                return Err(unusable(DOWNGRADE));
+        let (body, sealing) = match (channel, (self.is_envelope)(&body)) {
+            (Some(channel), is_envelope) => {
+                let aged = self.sealing(channel);
+                let Unsealed { body, was_sealed, keys_refused } =
+                    unsealed(channel, is_envelope, &self.dialect.session_header, &headers, body)
+                        .map_err(|_| unusable("the answer does not open under the channel's key"))?;
+                if !was_sealed && !self.dialect.believes_plain(status, &body) {
+                    return Err(unusable(DOWNGRADE));
+                }
+                // Section 13: keys that were refused may have been wrapped for a key that has rotated.
+                (body, if keys_refused { Sealing::Aged } else { aged })
             }
-            (_, false) => body,
+            (None, true) => return Err(unusable("the answer is sealed, but the call was not")),
+            (None, false) => (body, Sealing::Plain),
         };
         let signs = Signs::of(&body);
         if signs.is_success(status) {
@@ -273,8 +280,7 @@ impl<D: Door> Caller<D> {
         PortalError { call: call.name(), kind, status: Some(status.as_u16()), code }
     }
 
-    fn sealing(&self, channel: Option<&dyn Sealer>) -> Sealing {
-        let Some(channel) = channel else { return Sealing::Plain };
+    fn sealing(&self, channel: &dyn Sealer) -> Sealing {
         // A clock that was set back since makes it look younger than new; it is not old by that.
         let age = (self.wall)().duration_since(channel.opened_at()).unwrap_or(Duration::ZERO);
         if age < self.settings.fresh_channel { Sealing::Fresh } else { Sealing::Aged }

@@ -18,7 +18,8 @@ pub(in crate::portal) trait Door: Send + Sync + 'static {
 /// A call, ready to leave.
 pub(in crate::portal) enum Parcel {
     Plain { method: Method, path: String, json: Option<Bytes>, extra: Vec<(HeaderName, HeaderValue)> },
-    Sealed { path: String, envelope: Bytes, session: HeaderValue, bearer: Option<HeaderValue> },
+    /// `session` names the channel; the first message of one has no name for it yet.
+    Sealed { path: String, envelope: Bytes, session: Option<HeaderValue>, bearer: Option<HeaderValue> },
 }
 
 /// Where it goes, never what it holds.
@@ -79,7 +80,7 @@ impl Door for UpstreamDoor {
                 Outgoing::hello(method, &path, json, &self.injected, &extra)
             }
             Parcel::Sealed { path, envelope, session, bearer } => {
-                let mut sealed = Outgoing::sign_in(&path, envelope, &session, &self.injected);
+                let mut sealed = Outgoing::sign_in(&path, envelope, session.as_ref(), &self.injected);
                 if let Some(bearer) = &bearer {
                     sealed.set_bearer(bearer);
                 }
@@ -122,7 +123,12 @@ mod tests {
         assert_eq!(format!("{plain:?}"), "POST /p");
         let session = HeaderValue::from_static("CNRY");
         let envelope = Bytes::from_static(b"CNRY");
-        let sealed = Parcel::Sealed { path: "/p".into(), envelope, bearer: Some(session.clone()), session };
+        let sealed = Parcel::Sealed {
+            path: "/p".into(),
+            envelope,
+            bearer: Some(session.clone()),
+            session: Some(session),
+        };
         assert_eq!(format!("{sealed:?}"), "POST /p, sealed");
     }
 }

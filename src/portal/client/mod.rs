@@ -28,7 +28,7 @@ use std::time::SystemTime;
 use crate::channel::Fingerprint;
 use crate::secret::{AccessToken, LoginSessionId, OneTimeCode, Password, RefreshToken};
 use crate::session::{
-    CodeSent, Initiated, Method, NewChannel, OpenChannel, OwnCall, Portal, PortalError, Tokens,
+    CodeSent, Initiated, Method, OpenChannel, Opening, OwnCall, Passage, Portal, PortalError, Tokens,
 };
 use crate::upstream::{Injected, Upstream};
 
@@ -37,6 +37,7 @@ use caller::Caller;
 use door::UpstreamDoor;
 use seal::Sealer;
 
+pub use seal::{Unsealed, unseal};
 pub use settings::Settings;
 
 /// Speaks to the portal for one identity's session.
@@ -73,7 +74,7 @@ impl Portal for Client {
         self.caller.seals(endpoint_of(call))
     }
 
-    async fn open_channel(&self) -> Result<NewChannel, PortalError> {
+    async fn open_channel(&self) -> Result<Opening, PortalError> {
         self.caller.open_channel(self.pin, &self.last_key).await
     }
 
@@ -85,7 +86,7 @@ impl Portal for Client {
         &self,
         email: &str,
         password: &Password,
-        channel: Option<&OpenChannel>,
+        channel: Option<&Passage>,
     ) -> Result<Initiated, PortalError> {
         self.caller.initiate(email, password, sealer(channel)).await
     }
@@ -94,7 +95,7 @@ impl Portal for Client {
         &self,
         login: &LoginSessionId,
         method: &Method,
-        channel: Option<&OpenChannel>,
+        channel: Option<&Passage>,
     ) -> Result<CodeSent, PortalError> {
         self.caller.send_code(login, method, sealer(channel)).await
     }
@@ -103,7 +104,7 @@ impl Portal for Client {
         &self,
         login: &LoginSessionId,
         factor: Option<(&Method, &OneTimeCode)>,
-        channel: Option<&OpenChannel>,
+        channel: Option<&Passage>,
     ) -> Result<Tokens, PortalError> {
         self.caller.complete(login, factor, sealer(channel)).await
     }
@@ -111,7 +112,7 @@ impl Portal for Client {
     async fn refresh(
         &self,
         token: &RefreshToken,
-        channel: Option<&OpenChannel>,
+        channel: Option<&Passage>,
     ) -> Result<Tokens, PortalError> {
         self.caller.refresh(token, sealer(channel)).await
     }
@@ -131,8 +132,8 @@ impl fmt::Debug for Client {
     }
 }
 
-fn sealer(channel: Option<&OpenChannel>) -> Option<&dyn Sealer> {
-    channel.map(|channel| channel as &dyn Sealer)
+fn sealer(passage: Option<&Passage>) -> Option<&dyn Sealer> {
+    passage.map(|passage| passage as &dyn Sealer)
 }
 
 fn endpoint_of(call: OwnCall) -> Endpoint {

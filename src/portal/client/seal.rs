@@ -3,38 +3,91 @@
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use http::{HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 use crate::channel::{ChannelError, EnvelopeForm, Form, form_of};
 use crate::portal::Dialect;
-use crate::portal::wire::Signs;
-use crate::session::OpenChannel;
+use crate::portal::wire::{self, Signs};
+use crate::session::Passage;
 
-/// An open channel; the tests have one of their own.
+/// The way through a channel; the tests have one of their own.
 pub(in crate::portal) trait Sealer: Sync {
     fn seal(&self, plain: &[u8]) -> Result<Bytes, ChannelError>;
-    fn open(&self, body: &[u8]) -> Result<Bytes, ChannelError>;
-    /// The session header's value.
-    fn session(&self) -> HeaderValue;
+    /// `named` is the id in the header of the answer to a first message.
+    fn open(&self, body: &[u8], named: Option<&str>) -> Result<Bytes, ChannelError>;
+    /// The session header's value; none on the first message of a channel.
+    fn session(&self) -> Option<HeaderValue>;
     fn opened_at(&self) -> SystemTime;
+    /// What the answer to a first message named its channel.
+    fn settle(&self, id: Option<&str>);
 }
 
-impl Sealer for OpenChannel {
+impl Sealer for Passage {
     fn seal(&self, plain: &[u8]) -> Result<Bytes, ChannelError> {
-        self.channel().seal(plain, &mut rand::rng())
+        self.seal(plain, &mut rand::rng())
     }
 
-    fn open(&self, body: &[u8]) -> Result<Bytes, ChannelError> {
-        self.channel().open(body)
+    fn open(&self, body: &[u8], named: Option<&str>) -> Result<Bytes, ChannelError> {
+        self.open(body, named)
     }
 
-    fn session(&self) -> HeaderValue {
-        self.channel().id_header().clone()
+    fn session(&self) -> Option<HeaderValue> {
+        self.id_header().cloned()
     }
 
     fn opened_at(&self) -> SystemTime {
         self.opened_at()
     }
+
+    fn settle(&self, id: Option<&str>) {
+        self.settle(id);
+    }
+}
+
+/// The answer to a sealed request, opened where it came sealed.
+#[derive(Debug)]
+pub struct Unsealed {
+    /// The plaintext.
+    pub body: Bytes,
+    /// Whether it came sealed.
+    pub was_sealed: bool,
+    /// Whether it answers a first message, and shows in no way that the portal has read that: it was refused
+    /// with its keys.
+    pub keys_refused: bool,
+}
+
+/// Opens the answer to a request that went through `passage`. The answer to a first message names the channel, in
+/// `session_header` or beside its `data` (ruling 11); from then on everybody can use it.
+///
+/// # Errors
+/// [`ChannelError::DoesNotOpen`], whatever the cause.
+pub fn unseal(
+    passage: &Passage,
+    session_header: &HeaderName,
+    headers: &HeaderMap,
+    body: Bytes,
+) -> Result<Unsealed, ChannelError> {
+    unsealed(passage, is_envelope(&body), session_header, headers, body)
+}
+
+pub(in crate::portal) fn unsealed(
+    sealer: &dyn Sealer,
+    is_envelope: bool,
+    session_header: &HeaderName,
+    headers: &HeaderMap,
+    body: Bytes,
+) -> Result<Unsealed, ChannelError> {
+    let is_first = sealer.session().is_none();
+    let named = headers.get(session_header).filter(|_| is_first).and_then(|id| id.to_str().ok());
+    let body = if is_envelope { sealer.open(&body, named)? } else { body };
+    let mut keys_refused = false;
+    if is_first {
+        let inside = named.is_none().then(|| wire::named_channel(&body)).flatten();
+        let id = named.or(inside.as_deref());
+        keys_refused = id.is_none() && !is_envelope;
+        sealer.settle(id);
+    }
+    Ok(Unsealed { body, was_sealed: is_envelope, keys_refused })
 }
 
 /// Whether a body is an envelope, by its content (PROTOCOL section 4).

@@ -1,7 +1,6 @@
 //! From templates to paths.
 
 use super::{Dialect, Endpoint};
-use crate::channel::KeyExchange;
 
 impl Dialect {
     /// The path of a call, relative to the base URL.
@@ -110,9 +109,6 @@ impl Dialect {
         }
         if self.channel.is_none() && !self.sealed_paths.is_empty() {
             found.push("sealed_paths: the dialect has no secure channel to seal them under".into());
-        }
-        if self.channel.is_some_and(|spelling| spelling.key_exchange == KeyExchange::FirstMessage) {
-            found.push("key_exchange: only \"session\" opens a channel so far".into());
         }
         found
     }
@@ -262,12 +258,5 @@ mod tests {
         dialect.sealed_paths = vec!["{login}/*".into()];
         assert!(!dialect.seals("/web/v1/tenant/auth/login/initiate"));
         assert_eq!(dialect.problems().len(), 1);
-    }
-
-    #[test]
-    fn a_key_exchange_that_no_call_makes_is_refused_before_it_is_tried() {
-        let mut dialect = guide();
-        dialect.channel.as_mut().unwrap().key_exchange = KeyExchange::FirstMessage;
-        assert!(dialect.problems()[0].starts_with("key_exchange:"));
     }
 }

@@ -59,6 +59,15 @@ pub(crate) fn channel_session(data: &Data) -> Result<ChannelSession, &'static st
     Ok(ChannelSession { id: id.to_owned(), expires_at })
 }
 
+/// The channel's id in the answer to a first message (ruling 11): `sessionId` beside `data`. One inside `data` is the
+/// call's own: that of a login or a registration.
+pub(crate) fn named_channel(body: &[u8]) -> Option<String> {
+    let answer: Value = serde_json::from_slice(body).ok()?;
+    let is_enveloped = ["code", "success", "data"].into_iter().any(|field| answer.get(field).is_some());
+    let id = answer.get("sessionId").filter(|_| is_enveloped)?.as_str()?;
+    (!id.trim().is_empty()).then(|| id.to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -120,6 +129,24 @@ mod tests {
         ] {
             assert!(channel_session(&data(answer.clone())).is_err(), "{answer}");
         }
+    }
+
+    #[test]
+    fn ruling_11_a_first_answer_names_the_channel_beside_its_data() {
+        let named = |answer: Value| named_channel(answer.to_string().as_bytes());
+        let both = json!({"success": true, "sessionId": "sess_1", "data": {"sessionId": "login"}});
+        assert_eq!(named(both).as_deref(), Some("sess_1"));
+        assert_eq!(named(json!({"code": "4010", "sessionId": "sess_1"})).as_deref(), Some("sess_1"));
+        for unnamed in [
+            json!({"success": true, "data": {"sessionId": "login"}}),
+            json!({"sessionId": "login", "mfaMethods": []}),
+            json!({"success": true, "sessionId": " "}),
+            json!({"success": true, "sessionId": 7}),
+            json!([]),
+        ] {
+            assert_eq!(named(unnamed.clone()), None, "{unnamed}");
+        }
+        assert_eq!(named_channel(b"<html>"), None);
     }
 
     #[test]

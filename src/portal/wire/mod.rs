@@ -28,7 +28,7 @@ pub(super) use data::account_email;
 pub(super) use login::code_sent;
 
 // What `detect` reads with as well.
-pub(crate) use channel::{AnnouncedKey, announced_key, channel_session};
+pub(crate) use channel::{AnnouncedKey, announced_key, channel_session, named_channel};
 pub(crate) use code::Meaning;
 pub(crate) use data::Data;
 pub(crate) use headers::{retry_after, skew};

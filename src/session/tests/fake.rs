@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 use super::super::*;
 use crate::channel::{
-    Aad, Base64, Bootstrap, Channel, EnvelopeForm, KeyExchange, OaepHash, PortalKey, Spelling,
+    Aad, Base64, Bootstrap, EnvelopeForm, KeyExchange, OaepHash, PortalKey, Spelling,
 };
 use crate::secret::{AccessToken, Expose, LoginSessionId, OneTimeCode, Password, RefreshToken};
 
@@ -45,6 +45,8 @@ struct Inner {
 pub(super) struct State {
     pub(super) seals: bool,
     pub(super) seals_refresh: bool,
+    /// The keys of a channel travel inside its first message.
+    pub(super) first_message: bool,
     pub(super) methods: Vec<FactorKind>,
     pub(super) life: Duration,
     pub(super) channel_life: Option<Duration>,
@@ -58,6 +60,7 @@ pub(super) struct State {
     held: HashSet<Op>,
     begun: HashMap<Op, usize>,
     issued: u64,
+    named: u64,
 }
 
 impl Default for State {
@@ -65,6 +68,7 @@ impl Default for State {
         Self {
             seals: true,
             seals_refresh: true,
+            first_message: false,
             methods: vec![FactorKind::Email, FactorKind::Otp],
             life: Duration::from_secs(1000),
             channel_life: None,
@@ -78,6 +82,7 @@ impl Default for State {
             held: HashSet::new(),
             begun: HashMap::new(),
             issued: 0,
+            named: 0,
         }
     }
 }
@@ -120,6 +125,25 @@ impl FakePortal {
         self.state().script.get_mut(&op).and_then(VecDeque::pop_front).map_or(Ok(()), Err)
     }
 
+    /// Carries the keys of a channel along, if they are there to be carried; names it where the call was heard.
+    async fn sealed_call(&self, op: Op, passage: Option<&Passage>) -> Result<(), PortalErrorKind> {
+        let first = passage.filter(|passage| passage.is_first());
+        if let Some(first) = first {
+            first.seal(b"{}", &mut rand::rng()).unwrap();
+        }
+        let answer = self.call(op).await;
+        match (first, &answer) {
+            (Some(first), Ok(())) => {
+                self.state().named += 1;
+                let id = format!("sess-{}", self.state().named);
+                first.settle(Some(&id));
+            }
+            (Some(_), Err(PortalErrorKind::OutcomeUnknown(_))) | (None, _) => {}
+            (Some(first), Err(_)) => first.settle(None),
+        }
+        answer
+    }
+
     fn tokens(&self) -> Tokens {
         let mut state = self.state();
         state.issued += 1;
@@ -148,12 +172,16 @@ impl Portal for FakePortal {
         state.seals && (call != OwnCall::Refresh || state.seals_refresh)
     }
 
-    async fn open_channel(&self) -> Result<NewChannel, PortalError> {
+    async fn open_channel(&self) -> Result<Opening, PortalError> {
         self.call(Op::Open).await.map_err(|kind| error("secure-channel/session", kind))?;
         let (n, life) = (self.calls(Op::Open), self.state().channel_life);
         let expires_at = life.map(|life| std::time::SystemTime::UNIX_EPOCH + super::START + life);
-        let channel = channel(&format!("sess-{n}"), self.state().renew_channel_after);
-        Ok(NewChannel { channel, expires_at, skew: self.state().skew.map(Skew) })
+        let keys = keys(self.state().renew_channel_after);
+        if self.state().first_message {
+            return Ok(Opening::Keys(keys));
+        }
+        let channel = keys.finish(&format!("sess-{n}")).unwrap();
+        Ok(Opening::Open(NewChannel { channel, expires_at, skew: self.state().skew.map(Skew) }))
     }
 
     async fn close_channel(&self, _: &OpenChannel) -> Result<(), PortalError> {
@@ -164,10 +192,10 @@ impl Portal for FakePortal {
         &self,
         _: &str,
         password: &Password,
-        channel: Option<&OpenChannel>,
+        channel: Option<&Passage>,
     ) -> Result<Initiated, PortalError> {
         assert_eq!(channel.is_some(), self.seals(OwnCall::Initiate));
-        let answer = self.call(Op::Initiate).await;
+        let answer = self.sealed_call(Op::Initiate, channel).await;
         self.state().passwords.push(Sent { secret: text(password), answer: answer.clone() });
         answer.map_err(|kind| error("login/initiate", kind))?;
         let state = self.state();
@@ -183,10 +211,10 @@ impl Portal for FakePortal {
         &self,
         _: &LoginSessionId,
         _: &Method,
-        channel: Option<&OpenChannel>,
+        channel: Option<&Passage>,
     ) -> Result<CodeSent, PortalError> {
         assert_eq!(channel.is_some(), self.seals(OwnCall::MfaSend));
-        self.call(Op::Send).await.map_err(|kind| error("login/mfa/send", kind))?;
+        self.sealed_call(Op::Send, channel).await.map_err(|kind| error("login/mfa/send", kind))?;
         let cooldown = Duration::from_secs(60);
         Ok(CodeSent { masked_target: Some("m***@example.com".into()), cooldown, code_expires_in: None })
     }
@@ -195,10 +223,10 @@ impl Portal for FakePortal {
         &self,
         _: &LoginSessionId,
         factor: Option<(&Method, &OneTimeCode)>,
-        channel: Option<&OpenChannel>,
+        channel: Option<&Passage>,
     ) -> Result<Tokens, PortalError> {
         assert_eq!(channel.is_some(), self.seals(OwnCall::Complete));
-        let mut answer = self.call(Op::Complete).await;
+        let mut answer = self.sealed_call(Op::Complete, channel).await;
         if let Some((_, code)) = factor {
             if text(code) == "wrong" && answer.is_ok() {
                 answer = Err(PortalErrorKind::CodeRefused);
@@ -212,7 +240,7 @@ impl Portal for FakePortal {
     async fn refresh(
         &self,
         token: &RefreshToken,
-        channel: Option<&OpenChannel>,
+        channel: Option<&Passage>,
     ) -> Result<Tokens, PortalError> {
         assert_eq!(channel.is_some(), self.seals(OwnCall::Refresh));
         // Sent is sent, even if nobody waits for the answer.
@@ -221,7 +249,7 @@ impl Portal for FakePortal {
             answer: Err(PortalErrorKind::OutcomeUnknown("cut off".into())),
         });
         let place = self.state().refresh_tokens.len() - 1;
-        let answer = self.call(Op::Refresh).await;
+        let answer = self.sealed_call(Op::Refresh, channel).await;
         self.state().refresh_tokens[place].answer = answer.clone();
         answer.map_err(|kind| error("token/refresh", kind))?;
         let tokens = self.tokens();
@@ -238,8 +266,8 @@ pub(super) fn method(kind: FactorKind) -> Method {
     Method { kind, label: None, wire: serde_json::Value::from(format!("{kind:?}")) }
 }
 
-/// A real channel, to a key whose other half nobody has.
-fn channel(id: &str, renew_after_messages: u64) -> Channel {
+/// Real keys, to a key whose other half nobody has.
+fn keys(renew_after_messages: u64) -> Bootstrap {
     const KEY: &str = "MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEAnlXFcvbh1MhdhwLN5cz+QC4+zfyaOgrrCRPRNn1Nqpw2dnHz\
         ZEXthSuzK/E2KBrtqJYlUmVeFqRptn9zkcD4i9BXOcorg1vcDiG3oAD8TtCVMfa8rkz9ptPrxhSjaUpyhzX1sAOo29Ot48vRB6yHMdWd\
         /31a/iLU5uKyLNm9hSXjZD+7qipUXImB+pxKfO9KW/9Hn0qAkbwmB0aVj34TSqMZqgB07tUP6R51mTWVzVqHkgoZfev+NuOTHtcwcNe5\
@@ -255,5 +283,5 @@ fn channel(id: &str, renew_after_messages: u64) -> Channel {
     let key = PortalKey::parse("key", KEY).unwrap();
     let (bootstrap, _) = Bootstrap::start(&key, spelling, &mut rand::rng()).unwrap();
     let limits = crate::channel::Settings { renew_after_messages, ..Default::default() };
-    bootstrap.with_settings(limits).finish(id).unwrap()
+    bootstrap.with_settings(limits)
 }

@@ -3,6 +3,7 @@
 mod behaviour;
 mod channel;
 mod fake;
+mod first_message;
 mod kinds;
 mod login;
 mod random;
@@ -19,6 +20,23 @@ use crate::secret::{OneTimeCode, OtpSecret, Password};
 
 /// When the tests begin, since the epoch; the first second of a TOTP step.
 const START: Duration = Duration::from_secs(1_700_000_010);
+
+/// The channel itself, where it opens by a call of its own.
+trait Opened {
+    async fn channel(&self) -> Result<Arc<OpenChannel>, SessionError>;
+    async fn replace_channel(&self, stale: &Arc<OpenChannel>) -> Result<Arc<OpenChannel>, SessionError>;
+}
+
+impl Opened for SessionHandle {
+    async fn channel(&self) -> Result<Arc<OpenChannel>, SessionError> {
+        self.passage().await.map(|passage| Arc::clone(passage.open_channel().expect("an open channel")))
+    }
+
+    async fn replace_channel(&self, stale: &Arc<OpenChannel>) -> Result<Arc<OpenChannel>, SessionError> {
+        let another = self.another_passage(Passage::on(Arc::clone(stale))).await?;
+        Ok(Arc::clone(another.open_channel().expect("an open channel")))
+    }
+}
 
 /// A portal, a clock, a store, and a session between them.
 struct World {

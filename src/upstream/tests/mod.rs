@@ -77,7 +77,7 @@ async fn a_sealed_request_is_marked_and_says_nothing_of_its_plaintext() {
         .unwrap();
     let channel = HeaderValue::from_static("sess_1");
     let envelope = Bytes::from_static(b"{\"v\":2}");
-    let outgoing = Outgoing::sealed(request.into_parts().0, envelope, &channel, None, &injected());
+    let outgoing = Outgoing::sealed(request.into_parts().0, envelope, Some(&channel), None, &injected());
     let head = on_the_wire("", outgoing).await;
     assert_eq!(lines(&head, "x-sc-session-id"), ["sess_1"]);
     assert_eq!(lines(&head, "x-sc-version"), ["2"]);
