@@ -14,6 +14,7 @@ mod detect_cli;
 mod dialects;
 mod docs;
 mod documents;
+mod first_message;
 mod flows;
 mod hints;
 mod http;

@@ -31,6 +31,7 @@ pub(super) fn sections(dialect: &Dialect, portal: &str) -> String {
             ("sc_version", dialect.sc_version.to_string()),
             ("content_type", quoted(&dialect.sealed_content_type)),
             ("envelope", quoted(dialect.envelope.name())),
+            ("key_exchange", quoted(if dialect.session_call { "session" } else { "first-message" })),
             ("oaep_hash", quoted(dialect.oaep_hash.name())),
             ("mgf1_hash", quoted(dialect.mgf1_hash.name())),
             ("aad", quoted(dialect.aad.name())),

@@ -170,6 +170,7 @@ fn dialect_toml(portal: &Dialect, preset: Preset) -> BTreeMap<&'static str, Stri
     let content_type = &portal.sealed_content_type;
     cell("content_type", *content_type != base.sealed_content_type, text(content_type));
     cell("envelope", portal.envelope != base.envelope, text(portal.envelope.name()));
+    cell("key_exchange", !portal.session_call, text("first-message"));
     cell("oaep_hash", portal.oaep_hash != base.oaep_hash, text(portal.oaep_hash.name()));
     cell("mgf1_hash", portal.mgf1_hash != base.mgf1_hash, text(portal.mgf1_hash.name()));
     cell("aad", portal.aad != base.aad, text(portal.aad.name()));

@@ -178,6 +178,9 @@ impl Routes {
         let mut exact = HashMap::new();
         if d.channel {
             for e in [E::PublicKey, E::Session, E::SessionClose] {
+                if e == E::Session && !d.session_call {
+                    continue;
+                }
                 exact.insert(format!("{channel}/{}", e.name()), e);
             }
         }

@@ -84,6 +84,8 @@ pub struct Dialect {
     pub empty_body: EmptyBody,
     /// Which answers to sealed requests are sealed.
     pub sealed_answers: SealedAnswers,
+    /// `POST session` is served; where it is not, only a first message opens a channel.
+    pub session_call: bool,
     /// SCv2 type 1 messages: refused, or where the new session's id comes back.
     pub type1: Type1,
     /// A repeated IV on one channel is refused.

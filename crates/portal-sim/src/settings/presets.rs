@@ -101,6 +101,7 @@ fn guide() -> Dialect {
         sealed_paths: SEALED.map(str::to_owned).to_vec(),
         empty_body: EmptyBody::Object,
         sealed_answers: SealedAnswers::Always,
+        session_call: true,
         type1: Type1::Refused,
         replay_check: true,
         channel_bound: false,

@@ -58,6 +58,9 @@ pub(super) fn dialect(seed: u64) -> Dialect {
     if dialect.stale_status != 400 {
         dialect.stale_code = "SECURE_CHANNEL.SESSION_NOT_FOUND".to_owned();
     }
+    if dialect.channel && dialect.envelope == Envelope::Binary && dialect.type1 != Type1::Refused {
+        dialect.session_call = lot.coin();
+    }
     if !dialect.channel {
         dialect.sealed_paths.clear();
     }

@@ -66,6 +66,7 @@ impl Settings {
             }
             "empty_body" => read(&mut d.empty_body, value),
             "sealed_answers" => read(&mut d.sealed_answers, value),
+            "session_call" => read(&mut d.session_call, value),
             "type1" => read(&mut d.type1, value),
             "replay_check" => read(&mut d.replay_check, value),
             "channel_bound" => read(&mut d.channel_bound, value),
