@@ -48,11 +48,11 @@ impl Search<'_> {
                 }
                 last = answer.brief();
                 if answer.reading() == Reading::Absent {
-                    return self.open_by_first_message(&key, last).await;
+                    return self.open_by_first_message(&key, own, last).await;
                 }
             }
         }
-        self.open_by_first_message(&key, last).await
+        self.open_by_first_message(&key, own, last).await
     }
 
     async fn make_session(
@@ -89,10 +89,17 @@ impl Search<'_> {
     }
 
     /// SCv2 type 1 (ruling 11), for a portal that takes no keys by `POST session`.
-    async fn open_by_first_message(&mut self, key: &PortalKey, refused: String) -> Result<(), DetectError> {
-        for content_type in self.candidates.content_types.clone().into_iter().rev() {
+    async fn open_by_first_message(
+        &mut self,
+        key: &PortalKey,
+        own: Base64,
+        refused: String,
+    ) -> Result<(), DetectError> {
+        let calls = [Endpoint::RegisterVerify, Endpoint::Refresh].into_iter().cycle();
+        // Another call for each content type: what comes later needs their rate limits too.
+        for (content_type, call) in self.candidates.content_types.clone().into_iter().rev().zip(calls) {
             for (oaep_hash, mgf1_hash) in HASHES {
-                if self.prober.left(Endpoint::RegisterVerify) == 0 {
+                if self.prober.left(call) == 0 {
                     return Err(DetectError::NoSession(refused));
                 }
                 let spelling = Spelling {
@@ -100,10 +107,11 @@ impl Search<'_> {
                     mgf1_hash,
                     envelope: EnvelopeForm::Binary,
                     key_exchange: KeyExchange::FirstMessage,
+                    base64: own,
                     ..default_spelling()
                 };
                 let (bootstrap, _) = Bootstrap::start(key, spelling, &mut rand::rng())?;
-                let mut probe = self.plain_probe(Endpoint::RegisterVerify);
+                let mut probe = self.plain_probe(call);
                 let plain = probe.body.take().unwrap_or_default();
                 let (message, awaiting) = bootstrap.first_message(&plain, &mut rand::rng())?;
                 probe.body = Some(message);
@@ -112,6 +120,8 @@ impl Search<'_> {
                 let answer = self.prober.send(&probe, None).await?;
                 if let Some(channel) = self.id_of_first_answer(&answer, awaiting)? {
                     self.keys_taken(spelling, channel, &answer);
+                    self.dialect.sealed_content_type = content_type;
+                    self.note(Cell::Base64, Confidence::Inferred, "the portal writes its own key so");
                     return Ok(());
                 }
             }

@@ -81,7 +81,12 @@ impl Search<'_> {
             (EnvelopeForm::Binary, false) | (EnvelopeForm::Json, true) => 2,
             (EnvelopeForm::Raw, _) => 5,
         };
-        let content_type = if utf8 == (way.envelope == EnvelopeForm::Binary) { 0 } else { 3 };
+        let content_type = match by_first_message {
+            // The content type of the message that was read is known.
+            true if way.content_type == self.dialect.sealed_content_type => 0,
+            false if utf8 == (way.envelope == EnvelopeForm::Binary) => 0,
+            true | false => 3,
+        };
         let aad = if way.aad == Aad::None { 0 } else { 2 };
         let base64 = if way.base64 == own { 0 } else { 100 };
         envelope + content_type + aad + base64

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use http::{HeaderName, HeaderValue, Method, Request};
+use http::{HeaderName, HeaderValue};
 use portal_sim::{Account as SimAccount, Factor, Fault, Preset as SimPreset, Settings as SimSettings, Sim};
 
 use portunus::channel::KeyExchange;
@@ -17,11 +17,13 @@ use portunus::detect::{
     Account, Candidates, Cell, Confidence, DetectError, Found, LoginBudget, LoginEnd, OtpCodes, Settings,
     Talk, Target, detect,
 };
-use portunus::portal::{Client, Dialect, Endpoint, Preset};
+use portunus::portal::{Dialect, Endpoint, Preset};
 use portunus::secret::{OneTimeCode, Password};
-use portunus::session::{Credentials, MfaChoice, SessionError, SessionHandle};
-use portunus::upstream::{Injected, Outgoing, SealedHeaders, Upstream};
-use serde_json::{Value, json};
+use portunus::session::SessionError;
+use portunus::upstream::{Injected, SealedHeaders, Upstream};
+use serde_json::json;
+
+use crate::world::Client;
 
 const EMAIL: &str = "admin@example.com";
 const SEEDS: u64 = 500;
@@ -81,62 +83,69 @@ async fn find_and_use(seed: u64) {
         assert_eq!(path, found.dialect.path(endpoint), "seed {seed}");
         assert_eq!(dialect.seals(&path), found.dialect.seals(&path), "seed {seed}: {path}");
     }
-    main_job(seed, &sim, dialect).await;
+    main_job(seed, &sim, &told).await;
     assert_eq!(sim.counters().rate_limited, 0, "seed {seed}: detect left no room for the login");
     sim.stop().await;
 }
 
-/// Login, a call with the bearer, a refresh, a sealed call with a bearer, logout.
-async fn main_job(seed: u64, sim: &Sim, dialect: Dialect) {
-    let way = upstream(sim, &dialect);
-    let client = Client::new(way.clone(), dialect.clone(), injected(sim), None);
-    let credentials = Credentials {
-        email: EMAIL.into(),
-        password: Some(Password::new(portal_sim::DEFAULT_PASSWORD)),
-        otp_secret: None,
-        mfa: MfaChoice::Otp,
-    };
-    let settings = portunus::session::Settings { credentials: Some(credentials), ..Default::default() };
-    let session = SessionHandle::spawn(client, settings, SystemClock::shared());
-    match session.lease().await {
+/// The main job by the very text that was printed, through the proxy as it runs: sign in, a plain GET that gets the
+/// bearer, a POST that leaves sealed and comes back opened, a refresh, sign out. The client knows nothing.
+async fn main_job(seed: u64, sim: &Sim, told: &str) {
+    let home = tempfile::tempdir().unwrap();
+    let at = |name: &str| home.path().join(name).display().to_string();
+    // A person enters the code: an authenticator of the proxy's own would wait for the next step.
+    let text = format!(
+        "[listen]\naddresses = [\"127.0.0.1:0\"]\nworkers = 1\n[upstream]\nurl = \"{}\"\n[login]\nemail = \"{EMAIL}\"\n\
+         password = {{ env = \"PASSWORD\" }}\nmfa = \"otp\"\n[state]\ndir = \"{}\"\n[admin]\nsocket = \"{}\"\n\n{told}",
+        sim.url(),
+        at("state"),
+        at("admin.sock"),
+    );
+    let variables = [
+        ("PASSWORD".to_owned(), portal_sim::DEFAULT_PASSWORD.to_owned()),
+        ("PORTUNUS_PORTAL_ACCESS_CODE".to_owned(), sim.settings().access_code.clone()),
+    ];
+    let environment: Environment = variables.into_iter().collect();
+    let file = home.path().join("proxy.toml");
+    let inputs = Inputs { file: Some(&file), environment: &environment, flags: &[], unsafe_listen: false };
+    let config = Config::from_text(&text, &inputs).unwrap_or_else(|problems| panic!("{problems}\n{text}"));
+    let proxy = portunus::app::start(&config, &environment, None, SystemClock::shared()).await;
+    let proxy = proxy.unwrap_or_else(|error| panic!("seed {seed}: {error}\n{text}"));
+    let client = Client::new(proxy.addresses()[0]);
+    let dialect = config.dialect();
+
+    match proxy.session().lease().await {
         Err(SessionError::CodeRequired { .. }) => {}
         other => panic!("seed {seed}: {other:?}"),
     }
     let code = OneTimeCode::new(sim.otp_unspent(EMAIL));
-    let lease = session.answer(code).await.unwrap_or_else(|e| panic!("seed {seed}: {e}"));
-    let lease = session.replace(&lease).await.unwrap_or_else(|e| panic!("seed {seed}: refresh: {e}"));
-    assert_eq!(sim.counters().refreshed, 1, "seed {seed}");
+    proxy.session().answer(code).await.unwrap_or_else(|e| panic!("seed {seed}: {e}"));
+    let profile = client.get(&dialect.path(Endpoint::Profile)).await;
+    assert_eq!(profile.status, 200, "seed {seed}: {}", profile.text());
+    assert_eq!(profile.json()["data"]["accountEmail"], EMAIL, "seed {seed}");
 
-    let bearer = lease.bearer();
-    let parts = |method: Method, endpoint: Endpoint| {
-        Request::builder().method(method).uri(dialect.path(endpoint)).body(()).unwrap().into_parts().0
-    };
-    let get = Outgoing::plain(
-        parts(Method::GET, Endpoint::Profile),
-        portunus::upstream::OutBody::Empty,
-        Some(bearer),
-        &injected(sim),
-    );
-    let profile = whole(&way, get).await;
-    assert_eq!(profile["data"]["accountEmail"], EMAIL, "seed {seed}: {profile}");
-
-    let body = json!({"currentPassword": portal_sim::DEFAULT_PASSWORD, "newPassword": "another good one"});
-    let body = body.to_string().into_bytes();
-    if dialect.channel.is_some() {
-        let passage = session.passage().await.unwrap();
-        let envelope = passage.seal(&body, &mut rand::rng()).unwrap();
-        let id = passage.id_header();
-        let change = parts(Method::POST, Endpoint::PasswordChange);
-        let reply =
-            way.send(Outgoing::sealed(change, envelope, id, Some(bearer), &injected(sim))).await.unwrap();
-        let (head, reply) = reply.into_parts();
-        let reply = reply.collect(1 << 20).await.unwrap();
-        let reply = passage.open(&reply, None).unwrap_or(reply);
-        assert_eq!(head.status, 200, "seed {seed}: {}", String::from_utf8_lossy(&reply));
+    let path = dialect.path(Endpoint::PasswordChange);
+    let same = portal_sim::DEFAULT_PASSWORD;
+    let change = json!({"currentPassword": same, "newPassword": same});
+    let answer = client.post_json(&path, &change).await;
+    assert_eq!(answer.status, 200, "seed {seed}: {}", answer.text());
+    assert_eq!(answer.json()["data"]["success"], true, "seed {seed}: {}", answer.text());
+    let log = sim.wire_log();
+    let wire = log.iter().rev().find(|entry| entry.path.ends_with(&path)).unwrap();
+    assert_eq!(wire.sealed, sim.dialect().channel, "seed {seed}");
+    assert!(wire.header("authorization").is_some(), "seed {seed}");
+    if sim.dialect().channel && sim.dialect().envelope != portal_sim::Envelope::Raw {
+        assert!(!wire.body.contains(same), "seed {seed}: the password left unsealed");
     }
-    session.sign_out().await.unwrap();
+
+    sim.expire_access_tokens();
+    let renewed = client.get(&dialect.path(Endpoint::Profile)).await;
+    assert_eq!(renewed.status, 200, "seed {seed}: {}", renewed.text());
+    assert_eq!(sim.counters().refreshed, 1, "seed {seed}");
+    proxy.session().sign_out().await.unwrap();
     assert_eq!(sim.counters().logout, 2, "seed {seed}: one by detect, one now");
-    session.close().await;
+    proxy.stop().await;
+    assert_eq!(sim.open_channels(), 0, "seed {seed}: a channel was left open");
 }
 
 /// What was called seen is what the simulator speaks.
@@ -159,6 +168,7 @@ fn assert_truth(seed: u64, sim: &Sim, found: &Found) {
     }
     equal(Cell::OaepHash, truth.oaep_hash.name());
     equal(Cell::Mgf1Hash, truth.mgf1_hash.name());
+    equal(Cell::KeyExchange, if truth.session_call { "session" } else { "first-message" });
     equal(Cell::Envelope, truth.envelope.name());
     equal(Cell::SessionHeader, &truth.session_header);
     equal(Cell::Base64, truth.base64.name());
@@ -279,11 +289,6 @@ async fn configured(sim: &Sim, told: &str) -> Dialect {
     };
     let text = format!("[upstream]\nurl = \"{}\"\n[state]\ndir = \"/nonexistent\"\n\n{told}", sim.url());
     Config::from_text(&text, &inputs).unwrap_or_else(|problems| panic!("{problems}\n{text}")).dialect()
-}
-
-async fn whole(way: &Upstream, outgoing: Outgoing) -> Value {
-    let reply = way.send(outgoing).await.unwrap().into_body().collect(1 << 20).await.unwrap();
-    serde_json::from_slice(&reply).unwrap()
 }
 
 fn preset(preset: SimPreset) -> SimSettings {
@@ -482,7 +487,7 @@ async fn a_channel_elsewhere_is_found_when_a_person_names_its_base() {
     let told = portunus::detect::run(&target, Some(&account), settings, clock, &mut listener).await.unwrap();
     assert!(told.contains("channel_base = \"/hidden/{portal}/channel\"\n"), "{told}");
     assert!(told.contains("session_header = \"X-Tunnel\"\n"), "{told}");
-    main_job(0, &sim, configured(&sim, &told).await).await;
+    main_job(0, &sim, &told).await;
 }
 
 /// How often the path was posted to.
