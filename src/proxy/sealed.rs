@@ -102,8 +102,8 @@ impl Proxy {
     ) -> Result<Response<Body>, ProxyError> {
         let Answer { parts, body, was_sealed, reading, .. } = answer;
         let in_the_clear = !was_sealed && !body.is_empty() && reading.is_success();
-        let may_be_clear = self.house.settings.accept_plain_success
-            || passage.spelling().envelope == EnvelopeForm::Raw;
+        let may_be_clear =
+            self.house.settings.accept_plain_success || passage.spelling().envelope == EnvelopeForm::Raw;
         if in_the_clear && !may_be_clear {
             return Err(ProxyError::SealedRouteAnsweredPlain);
         }

@@ -14,8 +14,8 @@ use super::status::Published;
 use super::tally::{Counters, Jumps, Tally};
 use super::waiting::{Ask, ask};
 use super::{
-    Challenge, Credentials, FactorKind, Lease, MemoryStore, OpenChannel, Passage, Portal, SessionError, Settings,
-    Status, Store, Tokens,
+    Challenge, Credentials, FactorKind, Lease, MemoryStore, OpenChannel, Passage, Portal, SessionError,
+    Settings, Status, Store, Tokens,
 };
 use crate::clock::SharedClock;
 use crate::secret::OneTimeCode;

@@ -21,10 +21,10 @@ use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use super::backoff::{Backoff, Bucket};
 use super::deadline::{Deadline, margin};
+use super::passage::Returned;
 use super::skew::PortalTime;
 use super::tally::{Tally, count};
 use super::waiting::{Ask, Waiting, ask};
-use super::passage::Returned;
 use super::{
     Generation, NewChannel, OpenChannel, Opening, OwnCall, Passage, Portal, PortalError, PortalErrorKind,
     SessionError, Settings,

@@ -42,8 +42,8 @@ pub use lease::{Generation, Lease, OpenChannel};
 pub use login::{Challenge, Credentials, FactorKind, MfaChoice};
 pub use passage::Passage;
 pub use portal::{
-    Blocked, CodeSent, Initiated, Method, NewChannel, Opening, OwnCall, Portal, PortalError, PortalErrorKind, Skew,
-    Tokens,
+    Blocked, CodeSent, Initiated, Method, NewChannel, Opening, OwnCall, Portal, PortalError, PortalErrorKind,
+    Skew, Tokens,
 };
 pub use settings::Settings;
 pub(crate) use skew::PortalTime;

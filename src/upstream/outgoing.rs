@@ -104,12 +104,7 @@ impl Outgoing {
 
     /// A sealed call of our own, such as `login/initiate`; `envelope` under the channel named `session`, or the
     /// first message of one that has no name.
-    pub fn sign_in(
-        path: &str,
-        envelope: Bytes,
-        session: Option<&HeaderValue>,
-        injected: &Injected,
-    ) -> Self {
+    pub fn sign_in(path: &str, envelope: Bytes, session: Option<&HeaderValue>, injected: &Injected) -> Self {
         let mut own = Self::own(Method::POST, path, injected);
         own.body = OutBody::Full(envelope);
         own.channel = Some(Named::by(session));

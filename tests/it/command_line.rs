@@ -12,9 +12,9 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 
 /// How long a program may take for what it does here.
-const DEADLINE: Duration = Duration::from_secs(60);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 
-fn portunus(home: &Path) -> Command {
+pub(crate) fn portunus(home: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_portunus"));
     command.env_clear().env("HOME", home).env("XDG_RUNTIME_DIR", home).kill_on_drop(true);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -28,20 +28,20 @@ async fn said(command: &mut Command) -> (i32, String, String) {
 }
 
 /// A program that stays up, and what it says.
-struct Running {
+pub(crate) struct Running {
     child: Child,
     lines: Lines<BufReader<ChildStdout>>,
 }
 
 impl Running {
-    fn start(command: &mut Command) -> Self {
+    pub(crate) fn start(command: &mut Command) -> Self {
         let mut child = command.spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         Self { child, lines }
     }
 
     /// The next line that holds this.
-    async fn line(&mut self, part: &str) -> String {
+    pub(crate) async fn line(&mut self, part: &str) -> String {
         let find = async {
             while let Some(line) = self.lines.next_line().await.unwrap() {
                 if line.contains(part) {
@@ -56,7 +56,7 @@ impl Running {
     }
 
     /// Ctrl-C; the exit code.
-    async fn interrupt(&mut self) -> i32 {
+    pub(crate) async fn interrupt(&mut self) -> i32 {
         let pid = rustix::process::Pid::from_raw(i32::try_from(self.child.id().unwrap()).unwrap()).unwrap();
         rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
         tokio::time::timeout(DEADLINE, self.child.wait()).await.unwrap().unwrap().code().unwrap()

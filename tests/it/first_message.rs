@@ -219,7 +219,8 @@ async fn a_bearer_refused_to_a_first_message_is_replaced_while_others_wait_for_n
     world.sim.drop_channels();
     world.sim.expire_access_tokens();
     // The refresh is sealed too: it must not wait for the call that waits for it.
-    let answers = futures_util::future::join(transfer(&world, "request-one"), transfer(&world, "request-two"));
+    let answers =
+        futures_util::future::join(transfer(&world, "request-one"), transfer(&world, "request-two"));
     let (one, two) = tokio::time::timeout(Duration::from_secs(8), answers).await.expect("nobody is stuck");
     one.expect(200);
     two.expect(200);

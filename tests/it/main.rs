@@ -29,4 +29,5 @@ mod person;
 mod plain_world;
 mod refresh;
 mod streams;
+mod ten_seeds;
 mod world;

@@ -3,6 +3,9 @@
 use super::stand::Stand;
 use crate::cli::terminal::Paint;
 
+/// An account of the simulator's that needs no second factor.
+const OTHER: &str = "plain@example.com";
+
 /// The text.
 pub(super) fn what_to_try(stand: &Stand, paint: Paint) -> String {
     let (email, password) = stand.account();
@@ -87,6 +90,23 @@ pub(super) fn what_to_try(stand: &Stand, paint: Paint) -> String {
             format!("{program} status -c {}", config.display()),
             format!("{program} logout -c {0} && {program} login -c {0}", config.display()),
             format!("{program} check -c {}", config.display()),
+        ],
+    );
+    let dir = stand.files.path().display();
+    let known = format!("PORTUNUS_PORTAL_ACCESS_CODE=\"$(cat {dir}/access-code)\"");
+    say(
+        "what detect finds out about a portal that it knows nothing of, and a check of that; another account, which \
+         has no code to be waited for",
+        &[
+            format!(
+                "{known} {program} detect --upstream {portal} --portal {name} --email {OTHER} --password-stdin \
+                 --yes < {dir}/password > {dir}/found.toml",
+                name = settings.portal
+            ),
+            format!(
+                "{known} PORTUNUS_LOGIN_EMAIL={OTHER} PORTUNUS_LOGIN_PASSWORD=\"$(cat {dir}/password)\" {program} \
+                 check --login -c {dir}/found.toml --upstream {portal} --listen 127.0.0.1:0"
+            ),
         ],
     );
     text.push(String::new());

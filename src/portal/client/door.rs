@@ -17,9 +17,19 @@ pub(in crate::portal) trait Door: Send + Sync + 'static {
 
 /// A call, ready to leave.
 pub(in crate::portal) enum Parcel {
-    Plain { method: Method, path: String, json: Option<Bytes>, extra: Vec<(HeaderName, HeaderValue)> },
+    Plain {
+        method: Method,
+        path: String,
+        json: Option<Bytes>,
+        extra: Vec<(HeaderName, HeaderValue)>,
+    },
     /// `session` names the channel; the first message of one has no name for it yet.
-    Sealed { path: String, envelope: Bytes, session: Option<HeaderValue>, bearer: Option<HeaderValue> },
+    Sealed {
+        path: String,
+        envelope: Bytes,
+        session: Option<HeaderValue>,
+        bearer: Option<HeaderValue>,
+    },
 }
 
 /// Where it goes, never what it holds.

@@ -109,11 +109,7 @@ impl Portal for Client {
         self.caller.complete(login, factor, sealer(channel)).await
     }
 
-    async fn refresh(
-        &self,
-        token: &RefreshToken,
-        channel: Option<&Passage>,
-    ) -> Result<Tokens, PortalError> {
+    async fn refresh(&self, token: &RefreshToken, channel: Option<&Passage>) -> Result<Tokens, PortalError> {
         self.caller.refresh(token, sealer(channel)).await
     }
 

@@ -7,9 +7,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::super::*;
-use crate::channel::{
-    Aad, Base64, Bootstrap, EnvelopeForm, KeyExchange, OaepHash, PortalKey, Spelling,
-};
+use crate::channel::{Aad, Base64, Bootstrap, EnvelopeForm, KeyExchange, OaepHash, PortalKey, Spelling};
 use crate::secret::{AccessToken, Expose, LoginSessionId, OneTimeCode, Password, RefreshToken};
 
 /// What a portal is called for.
@@ -237,11 +235,7 @@ impl Portal for FakePortal {
         Ok(self.tokens())
     }
 
-    async fn refresh(
-        &self,
-        token: &RefreshToken,
-        channel: Option<&Passage>,
-    ) -> Result<Tokens, PortalError> {
+    async fn refresh(&self, token: &RefreshToken, channel: Option<&Passage>) -> Result<Tokens, PortalError> {
         assert_eq!(channel.is_some(), self.seals(OwnCall::Refresh));
         // Sent is sent, even if nobody waits for the answer.
         self.state().refresh_tokens.push(Sent {
