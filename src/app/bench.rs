@@ -10,8 +10,8 @@ use crate::config::Bench;
 use crate::portal::Dialect;
 use crate::secret::{AccessToken, LoginSessionId, OneTimeCode, Password, RefreshToken};
 use crate::session::{
-    CodeSent, Credentials, Initiated, Method, MfaChoice, NewChannel, OpenChannel, OwnCall, Portal,
-    PortalError, PortalErrorKind, Tokens,
+    CodeSent, Credentials, Initiated, Method, MfaChoice, NewChannel, OpenChannel, Opening, OwnCall, Passage,
+    Portal, PortalError, PortalErrorKind, Tokens,
 };
 
 /// Longer than any load.
@@ -56,12 +56,12 @@ impl Portal for Standing {
         self.spelling.is_some()
     }
 
-    async fn open_channel(&self) -> Result<NewChannel, PortalError> {
+    async fn open_channel(&self) -> Result<Opening, PortalError> {
         let failed = |kind| PortalError { call: "session", kind, status: None, code: None };
         let spelling = self.spelling.ok_or_else(|| failed(PortalErrorKind::Refused))?;
         let channel = Channel::fixed(&self.bench.key, &self.bench.session_id, spelling)
             .map_err(|error| failed(error.into()))?;
-        Ok(NewChannel { channel, expires_at: None, skew: None })
+        Ok(Opening::Open(NewChannel { channel, expires_at: None, skew: None }))
     }
 
     async fn close_channel(&self, _channel: &OpenChannel) -> Result<(), PortalError> {
@@ -72,7 +72,7 @@ impl Portal for Standing {
         &self,
         _email: &str,
         _password: &Password,
-        _channel: Option<&OpenChannel>,
+        _channel: Option<&Passage>,
     ) -> Result<Initiated, PortalError> {
         Ok(Initiated {
             login: LoginSessionId::new("bench"),
@@ -86,7 +86,7 @@ impl Portal for Standing {
         &self,
         _login: &LoginSessionId,
         _method: &Method,
-        _channel: Option<&OpenChannel>,
+        _channel: Option<&Passage>,
     ) -> Result<CodeSent, PortalError> {
         Err(PortalError { call: "mfa/send", kind: PortalErrorKind::Refused, status: None, code: None })
     }
@@ -95,7 +95,7 @@ impl Portal for Standing {
         &self,
         _login: &LoginSessionId,
         _factor: Option<(&Method, &OneTimeCode)>,
-        _channel: Option<&OpenChannel>,
+        _channel: Option<&Passage>,
     ) -> Result<Tokens, PortalError> {
         Ok(Tokens {
             access: AccessToken::new(self.bench.bearer.clone()),
@@ -108,7 +108,7 @@ impl Portal for Standing {
     async fn refresh(
         &self,
         _token: &RefreshToken,
-        _channel: Option<&OpenChannel>,
+        _channel: Option<&Passage>,
     ) -> Result<Tokens, PortalError> {
         self.complete(&LoginSessionId::new("bench"), None, None).await
     }

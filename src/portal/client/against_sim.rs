@@ -51,6 +51,8 @@ impl World {
     async fn with_access_code(mut settings: portal_sim::Settings, code: &'static str) -> Self {
         settings.access_code = ACCESS_CODE.into();
         settings.share_rsa_keys = true;
+        // One channel serves each test: how it is born with a message is `tests/it/first_message.rs`.
+        settings.dialect.session_call = true;
         let dialect = in_our_words(&settings.dialect, &settings.portal);
         let mut headers = vec![
             (HeaderName::from_static("x-portal-access-code"), HeaderValue::from_static(code)),
