@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use portunus::secret::{AccessToken, Expose, LoginSessionId, OneTimeCode, Password, RefreshToken};
 use portunus::session::{
-    CodeSent, FactorKind, Initiated, Method, NewChannel, OpenChannel, OwnCall, Portal, PortalError,
+    CodeSent, FactorKind, Initiated, Method, OpenChannel, Opening, OwnCall, Passage, Portal, PortalError,
     PortalErrorKind, Tokens,
 };
 
@@ -113,7 +113,7 @@ impl Portal for Strict {
         false
     }
 
-    async fn open_channel(&self) -> Result<NewChannel, PortalError> {
+    async fn open_channel(&self) -> Result<Opening, PortalError> {
         Err(error("session")(PortalErrorKind::Refused))
     }
 
@@ -121,12 +121,7 @@ impl Portal for Strict {
         Ok(())
     }
 
-    async fn initiate(
-        &self,
-        _: &str,
-        _: &Password,
-        _: Option<&OpenChannel>,
-    ) -> Result<Initiated, PortalError> {
+    async fn initiate(&self, _: &str, _: &Password, _: Option<&Passage>) -> Result<Initiated, PortalError> {
         let answer = self.call(|state| {
             state.passwords += 1;
             if state.refuses {
@@ -144,7 +139,7 @@ impl Portal for Strict {
         &self,
         _: &LoginSessionId,
         _: &Method,
-        _: Option<&OpenChannel>,
+        _: Option<&Passage>,
     ) -> Result<CodeSent, PortalError> {
         Ok(CodeSent { masked_target: None, cooldown: Duration::from_secs(60), code_expires_in: None })
     }
@@ -154,7 +149,7 @@ impl Portal for Strict {
         &self,
         _: &LoginSessionId,
         factor: Option<(&Method, &OneTimeCode)>,
-        _: Option<&OpenChannel>,
+        _: Option<&Passage>,
     ) -> Result<Tokens, PortalError> {
         let code = factor.map(|(method, code)| (method.kind, code.expose().to_owned()));
         let answer = self.call(|state| {
@@ -174,7 +169,7 @@ impl Portal for Strict {
     }
 
     #[expect(clippy::disallowed_methods, reason = "the portal reads the token")]
-    async fn refresh(&self, token: &RefreshToken, _: Option<&OpenChannel>) -> Result<Tokens, PortalError> {
+    async fn refresh(&self, token: &RefreshToken, _: Option<&Passage>) -> Result<Tokens, PortalError> {
         self.call(|state| state.refresh(token.expose())).await.map_err(error("token/refresh"))
     }
 
