@@ -11,6 +11,7 @@ mod command_line;
 mod crypto_python;
 mod detect;
 mod detect_cli;
+mod dialect_table;
 mod dialects;
 mod docs;
 mod documents;

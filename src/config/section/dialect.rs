@@ -36,6 +36,12 @@ section! {
             logout_path: Option<PathTemplate> = Fallback::Nothing(r#""{auth}/logout""#), Kind::Text("a path");
         "The profile."
             profile_path: Option<PathTemplate> = Fallback::Nothing(r#""/web/v1/{portal}/profile""#), Kind::Text("a path");
+        "What ends one sign-in, by DELETE; {session_id} stands for its id. No handbook documents it."
+            terminate_path: Option<PathTemplate> =
+                Fallback::Nothing(r#""{security}/sessions/{session_id}""#), Kind::Text("a path");
+        "What ends every sign-in but one's own, by POST. No handbook documents it."
+            terminate_others_path: Option<PathTemplate> =
+                Fallback::Nothing(r#""{security}/sessions/terminate-others""#), Kind::Text("a path");
         "The header that names the channel."
             session_header: Option<HeaderName> =
                 Fallback::Nothing(r#""X-Secure-Channel-Session-Id""#), Kind::Text("a header name");
@@ -123,6 +129,8 @@ impl Overrides {
         put(&mut dialect.refresh_path, &self.refresh_path);
         put(&mut dialect.logout_path, &self.logout_path);
         put(&mut dialect.profile_path, &self.profile_path);
+        put(&mut dialect.terminate_path, &self.terminate_path);
+        put(&mut dialect.terminate_others_path, &self.terminate_others_path);
         if let Some(paths) = &self.sealed_paths {
             dialect.sealed_paths = paths.iter().map(|path| path.as_str().to_owned()).collect();
         }
@@ -177,6 +185,7 @@ impl FromWritten for PathTemplate {
         };
         let rest = bases.iter().find_map(|base| text.strip_prefix(base)).unwrap_or(&text);
         let plain = rest.replace("{portal}", "portal");
+        let plain = if setting.key == "terminate_path" { plain.replace("{session_id}", "id") } else { plain };
         let is_pattern = matches!(setting.kind, Kind::List(_));
         let wrong = match PathPattern::check(&plain) {
             Err(wrong) => wrong,

@@ -24,6 +24,14 @@ fn nothing_written_changes_nothing() {
 fn every_cell_can_be_overridden_by_itself() {
     let seen = |below: &str, get: fn(&Dialect) -> String| get(&applied(below));
     let channel = |get: fn(&Spelling) -> String, below: &str| get(&applied(below).channel.unwrap());
+    let one = applied("terminate_path = \"{security}/end/{session_id}\"").terminate("7");
+    assert_eq!(one, "/web/v1/tenant/security/end/7");
+    let others = seen("terminate_others_path = \"/end-all\"", |d| d.path(Endpoint::TerminateOthers));
+    assert_eq!(others, "/end-all");
+    assert_eq!(
+        channel(|c| format!("{:?}", c.key_exchange), "key_exchange = \"first-message\""),
+        "FirstMessage"
+    );
     assert_eq!(seen("profile_path = \"/{portal}/me\"", |d| d.path(Endpoint::Profile)), "/tenant/me");
     assert_eq!(seen("channel_base = \"/sc\"", |d| d.channel_base.clone()), "/sc");
     assert_eq!(seen("logout_path = \"{auth}/bye\"", |d| d.path(Endpoint::Logout)), "/web/v1/tenant/auth/bye");
