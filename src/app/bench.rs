@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use http::{HeaderName, HeaderValue};
+use http::HeaderValue;
 
 use super::StartError;
 use crate::channel::{Channel, Spelling};
@@ -13,6 +13,7 @@ use crate::session::{
     CodeSent, Credentials, Initiated, Method, MfaChoice, NewChannel, OpenChannel, Opening, OwnCall, Passage,
     Portal, PortalError, PortalErrorKind, Tokens,
 };
+use crate::upstream::Injected;
 
 /// Longer than any load.
 const LIFE: Duration = Duration::from_secs(365 * 86_400);
@@ -41,14 +42,17 @@ impl Standing {
 }
 
 /// The channel's id as a header of every request: the load's upstream counts it on plain calls, too.
-pub(super) fn channel_header(
+pub(super) fn with_channel(
+    injected: &Injected,
     bench: &Bench,
     dialect: &Dialect,
-) -> Result<(HeaderName, HeaderValue), StartError> {
+) -> Result<Injected, StartError> {
     let mut id = HeaderValue::from_str(&bench.session_id)
         .map_err(|_| StartError::NotAHeader { setting: "bench.session_id".to_owned() })?;
     id.set_sensitive(true);
-    Ok((dialect.session_header.clone(), id))
+    let mut headers = injected.headers().to_vec();
+    headers.push((dialect.session_header.clone(), id));
+    Ok(Injected::new(headers))
 }
 
 impl Portal for Standing {

@@ -76,7 +76,7 @@ impl Secrets {
         let hash = self.client_hash.header_value().map_err(|_| not_a_header("portal.client_hash"))?;
         headers.push((CLIENT_HASH, hash));
         headers.extend(self.extra_headers.iter().cloned());
-        Ok(Injected { headers })
+        Ok(Injected::new(headers))
     }
 }
 
@@ -193,7 +193,7 @@ pub(super) fn house(
     let mut injected = secrets.injected()?;
     #[cfg(feature = "bench")]
     if let Some(bench) = &config.bench {
-        injected.headers.push(super::bench::channel_header(bench, &dialect)?);
+        injected = super::bench::with_channel(&injected, bench, &dialect)?;
     }
     let (upstream, client) = portal(config, &dialect, &injected, addresses)?;
     let wall = clock.clone();

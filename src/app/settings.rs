@@ -118,7 +118,7 @@ fn rule(written: &config::Route, dialect: &Dialect) -> Rule {
 
 fn headers(config: &Config, injected: &Injected) -> HeaderSettings {
     let passed = &config.upstream.pass_headers;
-    let ours = injected.headers.iter().map(|(name, _)| name).filter(|name| !passed.contains(name));
+    let ours = injected.headers().iter().map(|(name, _)| name).filter(|name| !passed.contains(name));
     let dropped = ours.map(|name| CredentialHeader { name: name.clone(), on_client: OnClient::Drop });
     let pass = passed.iter().map(|name| CredentialHeader { name: name.clone(), on_client: OnClient::Pass });
     HeaderSettings {

@@ -14,9 +14,6 @@ impl Proxy {
     /// A plain request's body: at hand if it says that it is short, else the stream itself.
     pub(super) async fn hold(&self, body: Incoming) -> Result<OutBody, ProxyError> {
         let limit = self.house.settings.replay_body;
-        if body.is_end_stream() {
-            return Ok(OutBody::Empty);
-        }
         match body.size_hint().exact() {
             Some(length) if length <= limit as u64 => Ok(OutBody::Full(self.collect(body, limit).await?)),
             _ => Ok(OutBody::Streamed(body)),
@@ -49,6 +46,10 @@ impl Proxy {
                     whole.extend_from_slice(&first);
                     whole.extend_from_slice(&data);
                 }
+            }
+            // A body of known length is not asked once more, which would mean to wait.
+            if body.is_end_stream() {
+                break;
             }
         }
         Ok(more.map_or(first, BytesMut::freeze))

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use http::request::Parts;
 use http::{HeaderValue, Method, Response, StatusCode, Uri, header};
+use http_body::Body as _;
 use hyper::body::Incoming;
 
 use super::{NEWER_BEARERS, Proxy};
@@ -12,7 +13,7 @@ use crate::response::{Body, Caller, ProxyError};
 use crate::route::{Protection, Route};
 use crate::session::Lease;
 use crate::telemetry::Count;
-use crate::upstream::{Outgoing, Reply};
+use crate::upstream::{OutBody, Outgoing, Reply};
 
 impl Proxy {
     /// A plain request: it streams both ways, unless its body is small enough to be kept for a replay.
@@ -24,23 +25,41 @@ impl Proxy {
         caller: &Caller,
     ) -> Result<Response<Body>, ProxyError> {
         let lease = self.lease(route).await?;
-        let (method, uri) = (parts.method.clone(), parts.uri.clone());
-        let body = self.hold(body).await?;
-        let mut outgoing =
-            Outgoing::plain(parts, body, lease.as_deref().map(Lease::bearer), &self.house.injected);
-        outgoing.on_interim(self.house.responder.relay(caller));
-        let waits = outgoing.waits_to_be_asked();
-        let (reply, kept) = if outgoing.is_held() {
-            (self.upstream.send_kept(&outgoing).await?, Some(outgoing))
-        } else {
-            (self.upstream.send(outgoing).await?, None)
+        let concerns = self.house.settings.adopted.concerns(&parts.method, parts.uri.path());
+        let bearer = lease.as_deref().map(Lease::bearer);
+        let body = match body.is_end_stream() {
+            true => OutBody::Empty,
+            false => Box::pin(self.hold(body)).await?,
         };
-        if !may_be_a_refusal(&reply, waits) && !self.house.settings.adopted.concerns(&method, uri.path()) {
+        let mut outgoing = Outgoing::plain(parts, body, bearer, &self.house.injected);
+        outgoing.on_interim(self.house.responder.relay(caller));
+        if !outgoing.is_held() {
+            return Box::pin(self.streamed(outgoing, lease, concerns, route, caller)).await;
+        }
+        let reply = self.upstream.send_kept(&outgoing).await?;
+        if !concerns && !may_be_a_refusal(&reply, false) {
             return Ok(self.house.responder.plain(reply, caller));
         }
-        let kept = kept.filter(|_| route.replay().allows(&method));
-        let sent = Sent { kept, lease, method, uri, bearers_left: NEWER_BEARERS };
-        let mut response = Box::pin(self.reconsider(sent, reply, route, caller)).await?;
+        let mut sent = Sent::of(&outgoing, lease);
+        sent.kept = route.replay().allows(&sent.method).then_some(outgoing);
+        Box::pin(self.reconsider(sent, reply, route, caller)).await
+    }
+
+    /// The same for a body that streams, and can be sent but once.
+    async fn streamed(
+        &self,
+        outgoing: Outgoing,
+        lease: Option<Arc<Lease>>,
+        concerns: bool,
+        route: &Route,
+        caller: &Caller,
+    ) -> Result<Response<Body>, ProxyError> {
+        let (sent, waits) = (Sent::of(&outgoing, lease), outgoing.waits_to_be_asked());
+        let reply = self.upstream.send(outgoing).await?;
+        if !concerns && !may_be_a_refusal(&reply, waits) {
+            return Ok(self.house.responder.plain(reply, caller));
+        }
+        let mut response = self.reconsider(sent, reply, route, caller).await?;
         if waits {
             // It was refused, and whether its body will come after all is the client's choice.
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
@@ -111,6 +130,14 @@ struct Sent {
     uri: Uri,
     /// How often it may go out again for its bearer. Over zero.
     bearers_left: u8,
+}
+
+impl Sent {
+    fn of(outgoing: &Outgoing, lease: Option<Arc<Lease>>) -> Self {
+        let uri = outgoing.path().cloned().map(Uri::from).unwrap_or_default();
+        let method = outgoing.method().clone();
+        Self { kept: None, lease, method, uri, bearers_left: NEWER_BEARERS }
+    }
 }
 
 /// The portal's own refusals are short JSON documents; nothing longer is looked at, in bytes.

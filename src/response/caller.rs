@@ -24,14 +24,27 @@ pub struct Caller {
 impl Caller {
     /// Takes note of a request, and gives it an id if it has none.
     pub fn of(parts: &mut request::Parts) -> Self {
-        let authority = parts.uri.authority().and_then(|a| HeaderValue::from_str(a.as_str()).ok());
+        let (mut host, mut accept, mut takes_trailers) = (None, None, false);
+        // One pass without hashing: by length first, which most names do not get past.
+        for (name, value) in &parts.headers {
+            match name.as_str().len() {
+                2 if *name == header::TE => takes_trailers |= asks_for_trailers(value),
+                4 if *name == header::HOST => host = Some(value.clone()),
+                6 if *name == header::ACCEPT && accept.is_none() => accept = Some(value.clone()),
+                _ => {}
+            }
+        }
+        if let Some(authority) = parts.uri.authority() {
+            host = HeaderValue::from_str(authority.as_str()).ok().or(host);
+        }
+        let request_id = request_id(&mut parts.headers);
         Self {
             scheme: "http",
-            host: authority.or_else(|| parts.headers.get(header::HOST).cloned()),
-            request_id: request_id(&mut parts.headers),
+            host,
+            request_id,
             is_head: parts.method == Method::HEAD,
-            takes_trailers: parts.headers.get(header::TE).is_some_and(asks_for_trailers),
-            accept: parts.headers.get(header::ACCEPT).cloned(),
+            takes_trailers,
+            accept,
             interim: Interim::default(),
         }
     }

@@ -17,7 +17,7 @@ pub enum Cookies {
 
 impl Cookies {
     pub(super) fn apply(self, headers: &mut HeaderMap, base: &Base) {
-        if !headers.contains_key(SET_COOKIE) {
+        if !headers.keys().any(|name| *name == SET_COOKIE) {
             return;
         }
         let cookies: Vec<HeaderValue> = match self {

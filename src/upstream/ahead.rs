@@ -22,6 +22,13 @@ impl OnInterim {
     pub fn new(told: impl Fn(StatusCode, &HeaderMap) + Send + Sync + 'static) -> Self {
         Self(Arc::new(told))
     }
+
+    /// One has come. A 100 is about the request's body alone.
+    pub(super) fn tell(&self, status: StatusCode, headers: &HeaderMap) {
+        if status != StatusCode::CONTINUE {
+            (self.0)(status, headers);
+        }
+    }
 }
 
 impl fmt::Debug for OnInterim {
@@ -49,10 +56,8 @@ impl Ahead {
             // Any of them says that the portal has begun to look at the request (RFC 9110 section 10.1.1).
             gate.open();
         }
-        if let Some(OnInterim(told)) = &self.interim
-            && status != StatusCode::CONTINUE
-        {
-            told(status, headers);
+        if let Some(interim) = &self.interim {
+            interim.tell(status, headers);
         }
     }
 }

@@ -16,32 +16,80 @@ pub(super) enum Afterwards {
 
 /// Checks the head of an answer and takes out of it what would frame it a second time.
 pub(super) fn check<B>(answer: &mut Response<B>, method: &Method) -> Result<Afterwards, &'static str> {
-    let status = answer.status();
-    if status == StatusCode::SWITCHING_PROTOCOLS {
-        return Err("it switches protocols, which nobody asked for");
+    let mut marks = Marks::default();
+    answer.headers().get_all(header::CONTENT_LENGTH).iter().for_each(|v| marks.note_length(v.as_bytes()));
+    answer.headers().get_all(header::TRANSFER_ENCODING).iter().for_each(|v| marks.note_coding(v.as_bytes()));
+    let (status, h1) = (answer.status(), answer.version() < Version::HTTP_2);
+    let (after, coded, _) = marks.judge(status, h1)?;
+    strip(status, method, coded, answer.headers_mut());
+    Ok(after)
+}
+
+/// What an answer says about where it ends.
+#[derive(Debug, Default)]
+pub(super) struct Marks {
+    lengths: u8,
+    length: Option<u64>,
+    codings: u8,
+    chunked: bool,
+}
+
+impl Marks {
+    /// A `Content-Length`; 1*DIGIT.
+    pub(super) fn note_length(&mut self, digits: &[u8]) {
+        self.lengths = self.lengths.saturating_add(1);
+        let digits = digits.trim_ascii();
+        let legal = !digits.is_empty() && digits.len() <= 19 && digits.iter().all(u8::is_ascii_digit);
+        self.length = legal.then(|| digits.iter().fold(0, |n, d| n * 10 + u64::from(d - b'0')));
     }
-    if status.as_u16() < 200 || status.as_u16() > 599 {
-        return Err("its status is none that HTTP knows");
+
+    /// A `Transfer-Encoding`; only a lone `chunked` can be undone.
+    pub(super) fn note_coding(&mut self, coding: &[u8]) {
+        self.codings = self.codings.saturating_add(1);
+        self.chunked = coding.trim_ascii().eq_ignore_ascii_case(b"chunked");
     }
-    let h1 = answer.version() < Version::HTTP_2;
-    let headers = answer.headers_mut();
-    let coded = h1 && transfer_coding(headers)?;
-    let length = content_length(headers)?;
-    if coded && length.is_some() {
-        return Err("it has both a Content-Length and a Transfer-Encoding");
-    }
-    if status == StatusCode::NO_CONTENT {
+
+    /// Whether the connection may serve on, whether the body is chunked, and its length if that is told.
+    pub(super) fn judge(
+        &self,
+        status: StatusCode,
+        h1: bool,
+    ) -> Result<(Afterwards, bool, Option<u64>), &'static str> {
+        if status == StatusCode::SWITCHING_PROTOCOLS {
+            return Err("it switches protocols, which nobody asked for");
+        }
+        if status.as_u16() < 200 || status.as_u16() > 599 {
+            return Err("its status is none that HTTP knows");
+        }
+        let coded = match (h1, self.codings, self.chunked) {
+            (false, ..) | (_, 0, _) => false,
+            (true, 1, true) => true,
+            (true, ..) => return Err("its Transfer-Encoding is not chunked alone"),
+        };
+        let length = match (self.lengths, self.length) {
+            (0, _) => None,
+            (1, Some(length)) => Some(length),
+            (1, None) => return Err("its Content-Length is not a number"),
+            _ => return Err("it has more than one Content-Length"),
+        };
+        if coded && length.is_some() {
+            return Err("it has both a Content-Length and a Transfer-Encoding");
+        }
         // RFC 9110 section 8.6: neither may be there; if one is, something may follow.
+        let spent = status == StatusCode::NO_CONTENT && (coded || length.is_some_and(|n| n > 0));
+        Ok((if spent { Afterwards::Spent } else { Afterwards::Reusable }, coded, length))
+    }
+}
+
+/// Takes out what would frame an answer a second time.
+pub(super) fn strip(status: StatusCode, method: &Method, coded: bool, headers: &mut HeaderMap) {
+    if status == StatusCode::NO_CONTENT {
         headers.remove(header::CONTENT_LENGTH);
         headers.remove(header::TRANSFER_ENCODING);
-        if coded || length.is_some_and(|n| n > 0) {
-            return Ok(Afterwards::Spent);
-        }
     }
     if coded && (*method == Method::HEAD || status == StatusCode::NOT_MODIFIED) {
         headers.remove(header::TRANSFER_ENCODING);
     }
-    Ok(Afterwards::Reusable)
 }
 
 /// Checks the answer to a WebSocket handshake that says yes (RFC 6455 section 4.1).
@@ -63,32 +111,6 @@ fn accept_for(key: &HeaderValue) -> String {
     sha1.update(key.as_bytes());
     sha1.update(b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11");
     BASE64_STANDARD.encode(sha1.finalize())
-}
-
-/// Whether there is a transfer coding; only a lone `chunked` is one that hyper undoes.
-fn transfer_coding(headers: &HeaderMap) -> Result<bool, &'static str> {
-    let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
-    match (codings.next(), codings.next()) {
-        (None, _) => Ok(false),
-        (Some(one), None) if one.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked") => Ok(true),
-        _ => Err("its Transfer-Encoding is not chunked alone"),
-    }
-}
-
-/// The one length, 1*DIGIT.
-fn content_length(headers: &HeaderMap) -> Result<Option<u64>, &'static str> {
-    let mut lengths = headers.get_all(header::CONTENT_LENGTH).iter();
-    match (lengths.next(), lengths.next()) {
-        (None, _) => Ok(None),
-        (Some(one), None) => {
-            let digits = one.as_bytes();
-            if digits.is_empty() || digits.len() > 19 || !digits.iter().all(u8::is_ascii_digit) {
-                return Err("its Content-Length is not a number");
-            }
-            Ok(Some(digits.iter().fold(0, |n, d| n * 10 + u64::from(d - b'0'))))
-        }
-        _ => Err("it has more than one Content-Length"),
-    }
 }
 
 #[cfg(test)]

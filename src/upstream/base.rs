@@ -103,6 +103,21 @@ impl Base {
         Uri::from(whole)
     }
 
+    /// Writes that target.
+    pub(super) fn write_target(&self, path: Option<&PathAndQuery>, out: &mut Vec<u8>) {
+        let below = path.map_or("/", PathAndQuery::as_str);
+        out.extend_from_slice(self.prefix.as_bytes());
+        match below.as_bytes() {
+            b"*" if self.prefix.is_empty() => out.push(b'*'),
+            b"*" => out.push(b'/'),
+            whole @ [b'/', ..] => out.extend_from_slice(whole),
+            rest => {
+                out.push(b'/'); // a query alone
+                out.extend_from_slice(rest);
+            }
+        }
+    }
+
     /// The same target with scheme and authority, as HTTP/2 wants it (RFC 9113 section 8.3.1).
     pub(super) fn absolute(&self, target: Uri) -> Uri {
         let mut parts = target.into_parts();
@@ -201,7 +216,12 @@ mod tests {
     }
 
     fn target(base: &Base, path: &str) -> String {
-        base.target(Some(PathAndQuery::try_from(path).unwrap())).to_string()
+        let path = PathAndQuery::try_from(path).unwrap();
+        let mut written = Vec::new();
+        base.write_target(Some(&path), &mut written);
+        let target = base.target(Some(path)).to_string();
+        assert_eq!(String::from_utf8(written).unwrap(), target);
+        target
     }
 
     #[test]
@@ -212,6 +232,8 @@ mod tests {
         assert_eq!(target(&under, "/a?x"), "/prometheus/a?x");
         assert_eq!(target(&under, "/"), "/prometheus/");
         assert_eq!(target(&under, "*"), "/prometheus/");
+        assert_eq!(target(&plain, "*"), "*");
+        assert_eq!(target(&plain, "?a"), "/?a");
         assert_eq!(under.target(None).to_string(), "/prometheus/");
         assert_eq!(under.authority(), "127.0.0.1:18020");
         assert_eq!(plain.authority(), "portal.example");

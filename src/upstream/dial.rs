@@ -13,6 +13,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until};
 
 use super::body::WireBody;
+use super::lean::{Lean, Wire};
 use super::patient::Patient;
 use super::tls::Tls;
 use super::watch::{Ticks, Watch};
@@ -36,7 +37,7 @@ pub(super) struct Dialer {
     pub(super) own: Arc<[SocketAddr]>,
 }
 
-/// One HTTP/1.1 connection. Dropping it closes it.
+/// One HTTP/1.1 connection that hyper drives. Dropping it closes it.
 pub(super) struct Conn {
     pub(super) sender: http1::SendRequest<WireBody>,
     pub(super) watch: Arc<Watch>,
@@ -46,6 +47,7 @@ pub(super) struct Conn {
 pub(super) type H2 = http2::SendRequest<WireBody>;
 
 pub(super) enum Dialled {
+    Lean(Lean),
     H1(Conn),
     H2(H2),
 }
@@ -53,7 +55,10 @@ pub(super) enum Dialled {
 /// What a connection is for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Purpose {
-    Requests,
+    /// Requests whose bodies are at hand.
+    Held,
+    /// Requests whose bodies stream.
+    Streamed,
     /// One handshake that may turn into something else.
     Upgrade,
 }
@@ -101,8 +106,10 @@ impl Dialer {
             let mut stages = Stages::default();
             let stream = self.connect(purpose, &mut stages).await?;
             match stream {
+                Stream::Plain(tcp) if purpose == Purpose::Held => Ok(self.lean(Wire::Plain(tcp))),
                 Stream::Plain(tcp) => self.http1(tcp, purpose).await.map(Dialled::H1),
                 Stream::Tls(tls) if stages.http2 => self.http2(*tls).await.map(Dialled::H2),
+                Stream::Tls(tls) if purpose == Purpose::Held => Ok(self.lean(Wire::Tls(tls))),
                 Stream::Tls(tls) => self.http1(*tls, purpose).await.map(Dialled::H1),
             }
         });
@@ -112,7 +119,7 @@ impl Dialer {
     /// Connects as far as TLS, says how far it came and how long it took, and hangs up.
     pub(super) async fn probe(&self) -> (Stages, Result<(), UpstreamError>) {
         let mut stages = Stages::default();
-        let limited = tokio::time::timeout(self.limit, self.connect(Purpose::Requests, &mut stages)).await;
+        let limited = tokio::time::timeout(self.limit, self.connect(Purpose::Held, &mut stages)).await;
         let connected = limited.unwrap_or_else(|_| Err(self.timed_out())).map(drop);
         (stages, connected)
     }
@@ -169,6 +176,10 @@ impl Dialer {
         UpstreamError::Connect { authority: self.base.authority().to_owned(), source }
     }
 
+    fn lean(&self, wire: Wire) -> Dialled {
+        Dialled::Lean(Lean::new(wire, Arc::new(Watch::new(self.ticks.clone()))))
+    }
+
     async fn http1<S>(&self, stream: S, purpose: Purpose) -> Result<Conn, UpstreamError>
     where
         S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
@@ -179,11 +190,13 @@ impl Dialer {
             .max_header_size(MAX_HEAD)
             .handshake(TokioIo::new(Patient::new(stream)))
             .await
-            .map_err(|source| UpstreamError::Broken { may_have_acted: false, source })?;
+            .map_err(no_handshake)?;
         let watch = Arc::new(Watch::new(self.ticks.clone()));
         // How a connection ends is told by the request that it ends with.
         let task = match purpose {
-            Purpose::Requests => tokio::spawn(async move { connection.await.unwrap_or_default() }),
+            Purpose::Held | Purpose::Streamed => {
+                tokio::spawn(async move { connection.await.unwrap_or_default() })
+            }
             Purpose::Upgrade => {
                 tokio::spawn(async move { connection.with_upgrades().await.unwrap_or_default() })
             }
@@ -204,10 +217,14 @@ impl Dialer {
             .keep_alive_timeout(PING_WITHIN)
             .handshake(TokioIo::new(stream))
             .await
-            .map_err(|source| UpstreamError::Broken { may_have_acted: false, source })?;
+            .map_err(no_handshake)?;
         tokio::spawn(async move { connection.await.unwrap_or_default() });
         Ok(sender)
     }
+}
+
+fn no_handshake(error: hyper::Error) -> UpstreamError {
+    UpstreamError::Broken { may_have_acted: false, source: io::Error::other(error) }
 }
 
 /// Families take turns, the resolver's first choice first (RFC 8305 section 4).

@@ -55,9 +55,9 @@ pub enum UpstreamError {
     Broken {
         /// Whether anything of the request may have been processed.
         may_have_acted: bool,
-        /// What hyper says.
+        /// What hyper or the system says.
         #[source]
-        source: hyper::Error,
+        source: std::io::Error,
     },
     /// No head of an answer in time.
     #[error("no answer from the portal within {0:?}")]
@@ -67,7 +67,7 @@ pub enum UpstreamError {
     TooLarge(usize),
     /// The answer's body broke off while it was collected.
     #[error("the portal's answer broke off")]
-    BodyBroken(#[source] hyper::Error),
+    BodyBroken(#[source] std::io::Error),
     /// The answer's body stood still for too long.
     #[error("the portal's answer stood still for {0:?}")]
     BodyStalled(Duration),

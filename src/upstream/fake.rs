@@ -26,12 +26,10 @@ pub(crate) fn settings(url: &str) -> Settings {
 pub(crate) fn injected() -> Injected {
     let mut code = HeaderValue::from_static("CNRY-access-code");
     code.set_sensitive(true);
-    Injected {
-        headers: vec![
-            (HeaderName::from_static("x-portal-access-code"), code),
-            (HeaderName::from_static("x-client-hash"), HeaderValue::from_static("hash")),
-        ],
-    }
+    Injected::new(vec![
+        (HeaderName::from_static("x-portal-access-code"), code),
+        (HeaderName::from_static("x-client-hash"), HeaderValue::from_static("hash")),
+    ])
 }
 
 pub(crate) fn request(method: &str, body: OutBody) -> Outgoing {

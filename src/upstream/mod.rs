@@ -10,6 +10,7 @@ mod base;
 mod body;
 mod dial;
 mod error;
+mod lean;
 mod outgoing;
 mod patient;
 mod pool;

@@ -15,23 +15,66 @@ use super::{Base, OnInterim, OutBody, SealedHeaders};
 
 /// The request's id, kept or made (ruling 14).
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-const X_SC_VERSION: HeaderName = HeaderName::from_static("x-sc-version");
+pub(super) const X_SC_VERSION: HeaderName = HeaderName::from_static("x-sc-version");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// The headers of one identity that go on every request, ready to be written: portal access code, client
 /// hash, configured extra headers (PROTOCOL section 2).
-#[derive(Debug, Clone)]
-pub struct Injected {
-    /// Name and value; secrets are marked sensitive.
-    pub headers: Vec<(HeaderName, HeaderValue)>,
+#[derive(Debug, Clone, Default)]
+pub struct Injected(Arc<Ready>);
+
+#[derive(Default)]
+struct Ready {
+    headers: Vec<(HeaderName, HeaderValue)>,
+    /// The same as they are written.
+    lines: Vec<u8>,
+    /// Bit n is set if one of the names has n bytes; bit 63 for all longer ones.
+    lengths: u64,
 }
 
 impl Injected {
+    /// Names and values; secrets are marked sensitive.
+    pub fn new(headers: Vec<(HeaderName, HeaderValue)>) -> Self {
+        let (mut lines, mut lengths) = (Vec::new(), 0);
+        for (name, value) in &headers {
+            for part in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
+                lines.extend_from_slice(part);
+            }
+            lengths |= length_bit(name);
+        }
+        Self(Arc::new(Ready { headers, lines, lengths }))
+    }
+
+    /// Names and values.
+    pub fn headers(&self) -> &[(HeaderName, HeaderValue)] {
+        &self.0.headers
+    }
+
+    /// Whether it is one of them.
+    pub(super) fn has(&self, name: &HeaderName) -> bool {
+        self.0.lengths & length_bit(name) != 0 && self.0.headers.iter().any(|(known, _)| known == name)
+    }
+
+    pub(super) fn write(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.0.lines);
+    }
+
     /// Each of them exactly once, whatever was there.
     fn put(&self, into: &mut HeaderMap) {
-        for (name, value) in &self.headers {
+        for (name, value) in &self.0.headers {
             into.insert(name, value.clone());
         }
+    }
+}
+
+fn length_bit(name: &HeaderName) -> u64 {
+    1 << name.as_str().len().min(63)
+}
+
+/// Names and values; a sensitive one shows nothing.
+impl fmt::Debug for Ready {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(&self.headers).finish()
     }
 }
 
@@ -42,6 +85,8 @@ pub struct Outgoing {
     headers: HeaderMap,
     extensions: http::Extensions,
     body: OutBody,
+    injected: Injected,
+    bearer: Option<HeaderValue>,
     /// What names the channel, on a sealed request.
     channel: Option<Named>,
     upgrade: bool,
@@ -50,7 +95,7 @@ pub struct Outgoing {
 
 /// What names the channel of a sealed request.
 #[derive(Debug, Clone)]
-enum Named {
+pub(super) enum Named {
     /// Its id, in the session header.
     ById(HeaderValue),
     /// Nothing yet: its keys are inside (PROTOCOL section 4, type 1).
@@ -143,13 +188,12 @@ impl Outgoing {
         injected: &Injected,
     ) -> Self {
         let request::Parts { method, uri, mut headers, extensions, .. } = parts;
-        request_id(&mut headers);
-        injected.put(&mut headers);
-        if let Some(bearer) = bearer {
-            headers.insert(header::AUTHORIZATION, bearer.clone());
+        if !headers.contains_key(X_REQUEST_ID) {
+            request_id(&mut headers);
         }
-        let path = path_of(uri);
-        Self { method, path, headers, extensions, body, channel: None, upgrade: false, interim: None }
+        let (path, injected, bearer) = (path_of(uri), injected.clone(), bearer.cloned());
+        let (channel, upgrade, interim) = (None, false, None);
+        Self { method, path, headers, extensions, body, injected, bearer, channel, upgrade, interim }
     }
 
     /// A WebSocket handshake (RFC 6455 section 4.1); `parts` as in [`Outgoing::sealed`].
@@ -171,6 +215,8 @@ impl Outgoing {
             headers: self.headers.clone(),
             extensions: self.extensions.clone(),
             body: self.body.try_clone()?,
+            injected: self.injected.clone(),
+            bearer: self.bearer.clone(),
             channel: self.channel.clone(),
             upgrade: self.upgrade,
             interim: self.interim.clone(),
@@ -209,7 +255,7 @@ impl Outgoing {
 
     /// Puts a newer bearer in, for a request that is sent again.
     pub fn set_bearer(&mut self, bearer: &HeaderValue) {
-        self.headers.insert(header::AUTHORIZATION, bearer.clone());
+        self.bearer = Some(bearer.clone());
     }
 
     /// Puts a newer envelope in, for a request that is sent again on another channel.
@@ -232,8 +278,43 @@ impl Outgoing {
         self.upgrade
     }
 
-    pub(super) fn method(&self) -> &Method {
+    /// The method.
+    pub fn method(&self) -> &Method {
         &self.method
+    }
+
+    /// Path and query, as they came; none for `/`.
+    pub fn path(&self) -> Option<&PathAndQuery> {
+        self.path.as_ref()
+    }
+
+    pub(super) fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
+    pub(super) fn injected(&self) -> &Injected {
+        &self.injected
+    }
+
+    pub(super) fn bearer(&self) -> Option<&HeaderValue> {
+        self.bearer.as_ref()
+    }
+
+    pub(super) fn channel(&self) -> Option<&Named> {
+        self.channel.as_ref()
+    }
+
+    pub(super) fn interim(&self) -> Option<&OnInterim> {
+        self.interim.as_ref()
+    }
+
+    /// The body's bytes at hand.
+    pub(super) fn held(&self) -> &Bytes {
+        static NOTHING: Bytes = Bytes::new();
+        match &self.body {
+            OutBody::Full(bytes) => bytes,
+            OutBody::Empty | OutBody::Streamed(_) => &NOTHING,
+        }
     }
 
     fn own(method: Method, path: &str, injected: &Injected) -> Self {
@@ -248,6 +329,8 @@ impl Outgoing {
             headers,
             extensions: http::Extensions::new(),
             body: OutBody::Empty,
+            injected: Injected::default(),
+            bearer: None,
             channel: None,
             upgrade: false,
             interim: None,
@@ -256,7 +339,22 @@ impl Outgoing {
 
     /// The request as it goes on the wire; `patience` is how long a body waits to be asked for.
     pub(super) fn dress(self, base: &Base, sealed: &SealedHeaders, patience: Duration) -> Request<WireBody> {
-        let Self { method, path, mut headers, extensions, body, channel, upgrade: _, interim } = self;
+        let Self {
+            method,
+            path,
+            mut headers,
+            extensions,
+            body,
+            injected,
+            bearer,
+            channel,
+            upgrade: _,
+            interim,
+        } = self;
+        injected.put(&mut headers);
+        if let Some(bearer) = bearer {
+            headers.insert(header::AUTHORIZATION, bearer);
+        }
         headers.insert(header::HOST, base.host_header().clone());
         if let Some(channel) = channel {
             match channel {

@@ -6,12 +6,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use super::dial::Conn;
+use super::lean::Lean;
 use super::watch::{Ticks, Watch};
 use crate::clock::{Clock, SystemClock};
 
 /// Idle connections, the latest on top. The locks are uncontended: one worker, one thread.
 pub(super) struct Pool {
-    idle: Mutex<Vec<Idle>>,
+    /// Of hyper, for what streams upwards.
+    idle: Mutex<Vec<Idle<Conn>>>,
+    /// Lean ones, for what is at hand.
+    lean: Mutex<Vec<Idle<Lean>>>,
     watches: Mutex<Vec<Weak<Watch>>>,
     sweeping: AtomicBool,
     ticks: Arc<Ticks>,
@@ -19,8 +23,8 @@ pub(super) struct Pool {
     idle_timeout: Duration,
 }
 
-struct Idle {
-    conn: Conn,
+struct Idle<C> {
+    conn: C,
     /// By the boot clock: what was idle before the machine slept is not fresh after it.
     since: Duration,
 }
@@ -29,6 +33,7 @@ impl Pool {
     pub(super) fn new(ticks: Arc<Ticks>, max_idle: usize, idle_timeout: Duration) -> Self {
         Self {
             idle: Mutex::new(Vec::new()),
+            lean: Mutex::new(Vec::new()),
             watches: Mutex::new(Vec::new()),
             sweeping: AtomicBool::new(false),
             ticks,
@@ -53,26 +58,46 @@ impl Pool {
         }
     }
 
+    /// The lean connection used last, if it was idle for less than `age` and is not known to have ended.
+    pub(super) fn take_lean(&self, age: Duration) -> Option<Lean> {
+        let age = age.min(self.idle_timeout);
+        let now = SystemClock.since_boot();
+        loop {
+            let mut conn = lock(&self.lean).pop_if(|top| now.saturating_sub(top.since) < age)?.conn;
+            if conn.is_alive() {
+                return Some(conn);
+            }
+        }
+    }
+
+    /// Keeps a lean connection whose exchange is over.
+    pub(super) fn put_lean(&self, conn: Lean) {
+        conn.watch.disarm();
+        if self.idle() < self.max_idle {
+            lock(&self.lean).push(Idle { conn, since: SystemClock.since_boot() });
+        }
+    }
+
     /// Keeps a connection whose exchange is over.
     pub(super) fn put(&self, conn: Conn) {
         if conn.sender.is_closed() || self.max_idle == 0 {
             return;
         }
         conn.watch.disarm();
-        let mut idle = lock(&self.idle);
-        if idle.len() < self.max_idle {
-            idle.push(Idle { conn, since: SystemClock.since_boot() });
+        if self.idle() < self.max_idle {
+            lock(&self.idle).push(Idle { conn, since: SystemClock.since_boot() });
         }
     }
 
     /// Closes all idle connections.
     pub(super) fn forget(&self) {
         lock(&self.idle).clear();
+        lock(&self.lean).clear();
     }
 
     /// How many are idle.
     pub(super) fn idle(&self) -> usize {
-        lock(&self.idle).len()
+        lock(&self.idle).len() + lock(&self.lean).len()
     }
 
     /// Looks after a deadline for as long as it lives.
@@ -87,15 +112,11 @@ impl Pool {
     fn tick(&self) -> bool {
         self.ticks.advance();
         let now = SystemClock.since_boot();
-        let old = {
-            let mut idle = lock(&self.idle);
-            let old = idle
-                .iter()
-                .position(|i| now.saturating_sub(i.since) < self.idle_timeout)
-                .unwrap_or(idle.len());
-            idle.drain(..old).collect::<Vec<_>>()
-        };
-        drop(old); // closes them, outside the lock
+        // Dropping closes them, outside the locks.
+        drop(self.old(&mut lock(&self.idle), now));
+        drop(self.old(&mut lock(&self.lean), now));
+        let ended: Vec<_> = lock(&self.lean).extract_if(.., |idle| !idle.conn.is_alive()).collect();
+        drop(ended);
         let mut watches = lock(&self.watches);
         watches.retain(|watch| {
             let Some(watch) = watch.upgrade() else { return false };
@@ -107,6 +128,15 @@ impl Pool {
             return false;
         }
         true
+    }
+}
+
+impl Pool {
+    /// Those whose time has come: they are the first, since the latest stands on top.
+    fn old<C>(&self, idle: &mut Vec<Idle<C>>, now: Duration) -> Vec<Idle<C>> {
+        let is_fresh = |i: &Idle<C>| now.saturating_sub(i.since) < self.idle_timeout;
+        let old = idle.iter().position(is_fresh).unwrap_or(idle.len());
+        idle.drain(..old).collect()
     }
 }
 

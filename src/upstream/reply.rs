@@ -1,16 +1,19 @@
 //! What the portal answered: a head that was checked, and a body that holds its connection until it has ended.
 
 use std::fmt;
+use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
 
 use bytes::{Bytes, BytesMut};
+use http::HeaderValue;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
 use super::UpstreamError;
 use super::dial::Conn;
+use super::lean::Rest;
 use super::pool::Pool;
 use super::watch::{Waiting, Watch};
 
@@ -21,16 +24,23 @@ pub type Reply = http::Response<ReplyBody>;
 pub struct ReplyBody {
     /// What was read ahead and has to come first again.
     ahead: Bytes,
-    body: Option<Incoming>,
-    holds: Holds,
+    source: Source,
     /// Off for an event stream, which may be quiet for as long as it likes.
     stalls: bool,
 }
 
+/// Where the rest of a body comes from.
+enum Source {
+    /// From nowhere: it has ended, or came with the head.
+    Ended,
+    /// From a lean connection.
+    Lean(Box<Rest>),
+    /// From hyper.
+    Hyper(Incoming, Holds),
+}
+
 /// What the body keeps busy.
 pub(super) enum Holds {
-    /// Nothing: it has ended, or came with the head.
-    Nothing,
     /// An HTTP/1.1 connection, and the pool that it goes back to, if it may.
     Conn { conn: Conn, pool: Option<Weak<Pool>> },
     /// An HTTP/2 stream, with its deadline.
@@ -39,15 +49,25 @@ pub(super) enum Holds {
 
 impl ReplyBody {
     pub(super) fn new(body: Incoming, holds: Holds, stalls: bool) -> Self {
-        let mut reply = Self { ahead: Bytes::new(), body: Some(body), holds, stalls };
-        if reply.body.as_ref().is_some_and(Body::is_end_stream) {
+        let mut reply = Self { ahead: Bytes::new(), source: Source::Hyper(body, holds), stalls };
+        if reply.has_ended() {
             reply.end();
         }
         reply
     }
 
+    /// All of it came with the head.
+    pub(super) fn whole(body: Bytes) -> Self {
+        Self { ahead: body, source: Source::Ended, stalls: false }
+    }
+
+    /// More of it is to be read.
+    pub(super) fn coming(rest: Rest, stalls: bool) -> Self {
+        Self { ahead: Bytes::new(), source: Source::Lean(Box::new(rest)), stalls }
+    }
+
     pub(super) fn empty() -> Self {
-        Self { ahead: Bytes::new(), body: None, holds: Holds::Nothing, stalls: false }
+        Self::whole(Bytes::new())
     }
 
     /// The whole body, if it is no larger than `limit` bytes.
@@ -128,29 +148,44 @@ impl ReplyBody {
         }
     }
 
+    /// Whether all of it is here.
+    pub(super) fn is_at_hand(&self) -> bool {
+        matches!(self.source, Source::Ended)
+    }
+
     /// The exchange is over: the connection goes back, unless the request is still on its way.
     fn end(&mut self) {
-        self.body = None;
-        if let Holds::Conn { conn, pool: Some(pool) } = std::mem::replace(&mut self.holds, Holds::Nothing)
-            && !conn.watch.is_uploading()
-            && let Some(pool) = pool.upgrade()
-        {
-            pool.put(conn);
+        match std::mem::replace(&mut self.source, Source::Ended) {
+            Source::Lean(rest) => rest.end(),
+            Source::Hyper(_, Holds::Conn { conn, pool: Some(pool) }) if !conn.watch.is_uploading() => {
+                if let Some(pool) = pool.upgrade() {
+                    pool.put(conn);
+                }
+            }
+            Source::Hyper(..) | Source::Ended => {}
         }
     }
 
-    fn watch(&self) -> Option<&Arc<Watch>> {
-        match &self.holds {
-            Holds::Nothing => None,
-            Holds::Conn { conn, .. } => Some(&conn.watch),
-            Holds::Stream(watch) => Some(watch),
+    fn watch(&self) -> Option<&Watch> {
+        match &self.source {
+            Source::Ended => None,
+            Source::Lean(rest) => Some(rest.watch()),
+            Source::Hyper(_, Holds::Conn { conn, .. }) => Some(&conn.watch),
+            Source::Hyper(_, Holds::Stream(watch)) => Some(watch),
         }
     }
 
-    fn broken(&mut self, source: hyper::Error) -> UpstreamError {
-        let fired = self.watch().and_then(|watch| watch.fired());
-        self.body = None;
-        self.holds = Holds::Nothing; // closes what it held
+    fn has_ended(&self) -> bool {
+        match &self.source {
+            Source::Ended => true,
+            Source::Lean(rest) => rest.is_ended(),
+            Source::Hyper(body, _) => body.is_end_stream(),
+        }
+    }
+
+    fn broken(&mut self, source: io::Error) -> UpstreamError {
+        let fired = self.watch().and_then(Watch::fired);
+        self.source = Source::Ended; // closes what it held
         match fired {
             Some((waiting, limit)) => UpstreamError::stalled(waiting, limit),
             None => UpstreamError::BodyBroken(source),
@@ -170,10 +205,14 @@ impl Body for ReplyBody {
         if !this.ahead.is_empty() {
             return Poll::Ready(Some(Ok(Frame::data(std::mem::take(&mut this.ahead)))));
         }
-        let Some(body) = &mut this.body else { return Poll::Ready(None) };
-        match Pin::new(body).poll_frame(cx) {
+        let polled = match &mut this.source {
+            Source::Ended => return Poll::Ready(None),
+            Source::Lean(rest) => rest.poll_frame(cx),
+            Source::Hyper(body, _) => Pin::new(body).poll_frame(cx).map_err(io::Error::other),
+        };
+        match polled {
             Poll::Ready(Some(Ok(frame))) => {
-                if this.body.as_ref().is_some_and(Body::is_end_stream) {
+                if this.has_ended() {
                     this.end();
                 } else if let Some(watch) = this.watch()
                     && !watch.is_uploading()
@@ -188,21 +227,16 @@ impl Body for ReplyBody {
             }
             Poll::Ready(Some(Err(e))) => Poll::Ready(Some(Err(this.broken(e)))),
             Poll::Pending => {
-                if let Some(watch) = this.watch()
-                    && this.stalls
-                    && !watch.is_uploading()
-                {
+                let Some(watch) = this.watch() else { return Poll::Pending };
+                if this.stalls && !watch.is_uploading() {
                     watch.arm(Waiting::Answer);
                 }
-                // A connection's task is ended by its deadline; a stream has to look for itself.
-                if let Holds::Stream(watch) = &this.holds
-                    && watch.poll_fired(cx).is_ready()
-                {
-                    let (waiting, limit) =
-                        watch.fired().unwrap_or((Waiting::Answer, std::time::Duration::ZERO));
-                    this.body = None;
-                    this.holds = Holds::Nothing;
-                    return Poll::Ready(Some(Err(UpstreamError::stalled(waiting, limit))));
+                // A task of the connection's own is ended by the deadline; where there is none, we have to look.
+                let looks = !matches!(this.source, Source::Hyper(_, Holds::Conn { .. }));
+                if looks && watch.poll_fired(cx).is_ready() {
+                    let stalled = UpstreamError::stalled_by(watch);
+                    this.source = Source::Ended;
+                    return Poll::Ready(Some(Err(stalled)));
                 }
                 Poll::Pending
             }
@@ -210,11 +244,15 @@ impl Body for ReplyBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.ahead.is_empty() && self.body.as_ref().is_none_or(Body::is_end_stream)
+        self.ahead.is_empty() && self.has_ended()
     }
 
     fn size_hint(&self) -> SizeHint {
-        let rest = self.body.as_ref().map_or_else(|| SizeHint::with_exact(0), Body::size_hint);
+        let rest = match &self.source {
+            Source::Ended => SizeHint::with_exact(0),
+            Source::Lean(rest) => rest.size_hint(),
+            Source::Hyper(body, _) => body.size_hint(),
+        };
         if self.ahead.is_empty() {
             return rest;
         }
@@ -228,8 +266,13 @@ impl Body for ReplyBody {
     }
 }
 
+/// Whether a `Content-Type` is that of a stream that may be quiet for as long as it likes.
+pub(super) fn is_event_stream(content_type: &HeaderValue) -> bool {
+    content_type.as_bytes().get(..17).is_some_and(|t| t.eq_ignore_ascii_case(b"text/event-stream"))
+}
+
 impl fmt::Debug for ReplyBody {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ReplyBody").field("ended", &self.body.is_none()).finish_non_exhaustive()
+        f.debug_struct("ReplyBody").field("ended", &self.has_ended()).finish_non_exhaustive()
     }
 }

@@ -48,8 +48,10 @@ impl Upstream {
     /// # Errors
     /// Why there is none; [`UpstreamError::may_have_acted`] says what that means.
     pub async fn send(&self, outgoing: Outgoing) -> Result<Reply, UpstreamError> {
-        let spare = if outgoing.is_repeatable() { outgoing.try_clone() } else { None };
-        self.worker.send(outgoing, spare.as_ref()).await
+        if outgoing.is_held() {
+            return self.worker.send_held(&outgoing).await;
+        }
+        Box::pin(self.worker.send_streamed(outgoing)).await
     }
 
     /// As [`Upstream::send`] for a request that the caller keeps, to send it again after a refused bearer.
@@ -57,8 +59,10 @@ impl Upstream {
     /// # Errors
     /// As [`Upstream::send`]; [`UpstreamError::Invalid`] if the body is a stream, which cannot be kept.
     pub async fn send_kept(&self, outgoing: &Outgoing) -> Result<Reply, UpstreamError> {
-        let copy = outgoing.try_clone().ok_or(UpstreamError::Invalid("a stream cannot be kept"))?;
-        self.worker.send(copy, outgoing.is_repeatable().then_some(outgoing)).await
+        if !outgoing.is_held() {
+            return Err(UpstreamError::Invalid("a stream cannot be kept"));
+        }
+        self.worker.send_held(outgoing).await
     }
 
     /// Connects once as far as TLS and says how far it came, how long each stage took, and what failed, if

@@ -32,6 +32,9 @@ pub(super) struct Ticks {
     pub(super) length: Duration,
     pub(super) head: Duration,
     pub(super) body: Duration,
+    /// The same in ticks, counted once.
+    head_ticks: u64,
+    body_ticks: u64,
 }
 
 impl Ticks {
@@ -39,22 +42,26 @@ impl Ticks {
     pub(super) fn new(head: Duration, body: Duration, idle: Duration) -> Self {
         let length =
             (head.min(body).min(idle) / 8).clamp(Duration::from_millis(5), Duration::from_millis(250));
-        Self { now: AtomicU64::new(0), length, head, body }
+        let ticks = |limit: Duration| {
+            let ticks = limit.as_millis().div_ceil(length.as_millis().max(1));
+            // One more: the tick that runs when the wait begins is already partly over.
+            u64::try_from(ticks).unwrap_or(u64::MAX >> 9) + 1
+        };
+        let (head_ticks, body_ticks) = (ticks(head), ticks(body));
+        Self { now: AtomicU64::new(0), length, head, body, head_ticks, body_ticks }
     }
 
     /// The same limits on a clock of its own.
     pub(super) fn anew(&self) -> Self {
-        Self { now: AtomicU64::new(0), length: self.length, head: self.head, body: self.body }
+        Self { now: AtomicU64::new(0), ..*self }
     }
 
     pub(super) fn advance(&self) {
         self.now.fetch_add(1, Ordering::Relaxed);
     }
 
-    fn after(&self, limit: Duration) -> u64 {
-        let ticks = limit.as_millis().div_ceil(self.length.as_millis().max(1));
-        // One more: the tick that runs now is already partly over.
-        self.now.load(Ordering::Relaxed) + u64::try_from(ticks).unwrap_or(u64::MAX >> 9) + 1
+    pub(super) fn now(&self) -> u64 {
+        self.now.load(Ordering::Relaxed)
     }
 }
 
@@ -110,8 +117,8 @@ impl Watch {
     }
 
     pub(super) fn arm(&self, what: Waiting) {
-        let limit = if what == Waiting::Head { self.ticks.head } else { self.ticks.body };
-        self.state.store((self.ticks.after(limit) << KIND_BITS) | what as u64, Ordering::Relaxed);
+        let limit = if what == Waiting::Head { self.ticks.head_ticks } else { self.ticks.body_ticks };
+        self.state.store(((self.ticks.now() + limit) << KIND_BITS) | what as u64, Ordering::Relaxed);
     }
 
     pub(super) fn disarm(&self) {

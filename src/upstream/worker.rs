@@ -1,6 +1,7 @@
 //! Sending: which connection a request takes, and when it may be sent a second time.
 
 use std::future::poll_fn;
+use std::io;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,10 +15,11 @@ use hyper::body::Incoming;
 use super::answer::{self, Afterwards};
 use super::body::WireBody;
 use super::dial::{Conn, Dialer, Dialled, H2, Purpose, Stages};
+use super::lean::{Lean, Order, Outcome};
 use super::outgoing::Outgoing;
 use super::pool::Pool;
 use super::repeats::Repeats;
-use super::reply::{Holds, Reply, ReplyBody};
+use super::reply::{self, Holds, Reply, ReplyBody};
 use super::watch::{Waiting, Watch};
 use super::{Base, SealedHeaders, Settings, UpstreamError};
 
@@ -89,32 +91,135 @@ impl Worker {
         }
     }
 
-    /// `spare` is another copy of the same request, where it may be sent twice (RFC 9110 section 9.2.2).
-    pub(super) async fn send(
+    /// Sends a request whose body is at hand: over a lean connection, unless the portal speaks HTTP/2.
+    pub(super) async fn send_held(&self, outgoing: &Outgoing) -> Result<Reply, UpstreamError> {
+        let is_repeatable = outgoing.is_repeatable();
+        let kept = match outgoing.is_upgrade() {
+            true => None,
+            false => self.pool.take_lean(self.age(is_repeatable)),
+        };
+        let Some(kept) = kept else { return Box::pin(self.send_anew(outgoing)).await };
+        self.repeats.count_request();
+        match kept.exchange(self.order(outgoing)).await {
+            // The common case: all of it is here.
+            Outcome::Answered(reply) if !is_repeatable || reply.body().is_at_hand() => Ok(reply),
+            outcome => Box::pin(self.settle(outgoing, outcome, true)).await,
+        }
+    }
+
+    /// The first time of a request for which no connection is kept.
+    async fn send_anew(&self, outgoing: &Outgoing) -> Result<Reply, UpstreamError> {
+        if outgoing.is_upgrade() {
+            let copy = outgoing.try_clone().ok_or(UpstreamError::Invalid("a stream cannot be kept"))?;
+            return self.send_upgrade(copy).await;
+        }
+        self.repeats.count_request();
+        match self.connection_anew(Purpose::Held).await? {
+            (Dialled::Lean(conn), _) => {
+                let outcome = conn.exchange(self.order(outgoing)).await;
+                self.settle(outgoing, outcome, false).await
+            }
+            (first, was_used) => self.send_copy(first, was_used, outgoing).await,
+        }
+    }
+
+    /// What comes of a first attempt: its answer, if it can be had whole, or a second attempt where that is due.
+    async fn settle(
         &self,
+        outgoing: &Outgoing,
+        outcome: Outcome,
+        was_used: bool,
+    ) -> Result<Reply, UpstreamError> {
+        let is_repeatable = outgoing.is_repeatable();
+        let (lost, is_stale) = match outcome {
+            Outcome::Answered(mut reply) => match self.secure(&mut reply, is_repeatable).await {
+                Ok(()) => return Ok(reply),
+                Err(lost) => (lost, false),
+            },
+            Outcome::Unwritten(source) => {
+                let lost = UpstreamError::Broken { may_have_acted: false, source };
+                return self.send_again(outgoing, &lost).await;
+            }
+            Outcome::Broke(source) => (UpstreamError::Broken { may_have_acted: true, source }, was_used),
+            Outcome::Failed(error) => (error, false),
+        };
+        // Ruling 1, as for hyper's attempts.
+        if !is_repeatable || !lost.is_lost_answer() || (!is_stale && !self.repeats.take()) {
+            return Err(lost);
+        }
+        self.send_again(outgoing, &lost).await
+    }
+
+    /// The second and last attempt, on a new connection.
+    async fn send_again(&self, outgoing: &Outgoing, lost: &UpstreamError) -> Result<Reply, UpstreamError> {
+        tracing::debug!(error = %lost, "no answer; sending once more on a new connection");
+        let conn = match self.new_connection(Purpose::Held).await? {
+            Dialled::Lean(conn) => conn,
+            other => return self.send_copy(other, false, outgoing).await,
+        };
+        match conn.exchange(self.order(outgoing)).await {
+            Outcome::Answered(mut reply) => {
+                self.secure(&mut reply, outgoing.is_repeatable()).await?;
+                Ok(reply)
+            }
+            Outcome::Failed(error) => Err(error),
+            Outcome::Broke(source) => Err(UpstreamError::Broken { may_have_acted: true, source }),
+            Outcome::Unwritten(source) => Err(UpstreamError::Broken { may_have_acted: false, source }),
+        }
+    }
+
+    /// By hyper, from a copy.
+    async fn send_copy(
+        &self,
+        first: Dialled,
+        was_used: bool,
+        outgoing: &Outgoing,
+    ) -> Result<Reply, UpstreamError> {
+        let copy = outgoing.try_clone().ok_or(UpstreamError::Invalid("a stream cannot be kept"))?;
+        self.send_by(first, was_used, copy, outgoing.is_repeatable().then_some(outgoing)).await
+    }
+
+    /// Sends a request whose body streams: hyper does that.
+    pub(super) async fn send_streamed(&self, outgoing: Outgoing) -> Result<Reply, UpstreamError> {
+        self.repeats.count_request();
+        let (first, was_used) = match self.pool.take(self.age(false)).await {
+            Some(conn) => (Dialled::H1(conn), true),
+            None => self.connection_anew(Purpose::Streamed).await?,
+        };
+        self.send_by(first, was_used, outgoing, None).await
+    }
+
+    /// How long a kept connection may have been idle. What cannot be sent twice goes on one that was in use a moment
+    /// ago, or on a new one: an old one may be closed by the portal at the very moment it is used, and then nobody
+    /// knows what was done.
+    fn age(&self, is_repeatable: bool) -> Duration {
+        if is_repeatable { self.idle_timeout } else { self.fresh_reuse }
+    }
+
+    fn order<'a>(&'a self, outgoing: &'a Outgoing) -> Order<'a> {
+        Order { outgoing, base: &self.dialer.base, sealed: &self.sealed, pool: &self.pool }
+    }
+
+    /// `spare` is another copy of the same request, where it may be sent twice (RFC 9110 section 9.2.2).
+    async fn send_by(
+        &self,
+        first: Dialled,
+        was_used: bool,
         outgoing: Outgoing,
         spare: Option<&Outgoing>,
     ) -> Result<Reply, UpstreamError> {
-        if outgoing.is_upgrade() {
-            return self.send_upgrade(outgoing).await;
-        }
         let method = outgoing.method().clone();
         let request = outgoing.dress(&self.dialer.base, &self.sealed, self.continue_timeout);
-        // What cannot be sent twice goes on a connection that was in use a moment ago, or on a new one: an old
-        // one may be closed by the portal at the very moment it is used, and then nobody knows what was done.
-        let age = if spare.is_some() { self.idle_timeout } else { self.fresh_reuse };
-        self.repeats.count_request();
-        let (first, was_used) = self.connection(age).await?;
         let (lost, is_stale) = match self.attempt(first, request, &method).await {
             Attempt::Answered(mut reply) => match self.secure(&mut reply, spare.is_some()).await {
                 Ok(()) => return Ok(reply),
                 Err(lost) => (lost, false),
             },
             Attempt::Unwritten(request, source) => {
-                let lost = UpstreamError::Broken { may_have_acted: false, source };
+                let lost = broken(false, source);
                 return Box::pin(self.once_more(*request, &method, spare.is_some(), &lost)).await;
             }
-            Attempt::Broke(source) => (UpstreamError::Broken { may_have_acted: true, source }, was_used),
+            Attempt::Broke(source) => (broken(true, source), was_used),
             Attempt::Failed(e) => (e, false),
         };
         // Ruling 1: what is lost is asked for once more where that is harmless. A kept connection that the portal
@@ -138,15 +243,15 @@ impl Worker {
         lost: &UpstreamError,
     ) -> Result<Reply, UpstreamError> {
         tracing::debug!(error = %lost, "no answer; sending once more on a new connection");
-        let second = self.new_connection().await?;
+        let second = self.new_connection(Purpose::Streamed).await?;
         match self.attempt(second, again, method).await {
             Attempt::Answered(mut reply) => {
                 self.secure(&mut reply, is_repeatable).await?;
                 Ok(reply)
             }
             Attempt::Failed(e) => Err(e),
-            Attempt::Unwritten(_, source) => Err(UpstreamError::Broken { may_have_acted: false, source }),
-            Attempt::Broke(source) => Err(UpstreamError::Broken { may_have_acted: true, source }),
+            Attempt::Unwritten(_, source) => Err(broken(false, source)),
+            Attempt::Broke(source) => Err(broken(true, source)),
         }
     }
 
@@ -181,13 +286,10 @@ impl Worker {
         self.dialer.probe().await
     }
 
-    /// A connection to send on, and whether it has served before.
-    async fn connection(&self, age: Duration) -> Result<(Dialled, bool), UpstreamError> {
-        if let Some(conn) = self.pool.take(age).await {
-            return Ok((Dialled::H1(conn), true));
-        }
+    /// A connection that no pool keeps, and whether it has served before.
+    async fn connection_anew(&self, purpose: Purpose) -> Result<(Dialled, bool), UpstreamError> {
         if self.is_h1.load(Ordering::Relaxed) {
-            return Ok((self.new_connection().await?, false));
+            return Ok((self.new_connection(purpose).await?, false));
         }
         if let Some(h2) = self.shared_h2() {
             return Ok((Dialled::H2(h2), true));
@@ -201,16 +303,15 @@ impl Worker {
         }
         if self.is_h1.load(Ordering::Relaxed) {
             drop(turn);
-            return Ok((self.new_connection().await?, false));
         }
-        Ok((self.new_connection().await?, false))
+        Ok((self.new_connection(purpose).await?, false))
     }
 
-    async fn new_connection(&self) -> Result<Dialled, UpstreamError> {
-        let dialled = self.dialer.dial(Purpose::Requests).await?;
+    async fn new_connection(&self, purpose: Purpose) -> Result<Dialled, UpstreamError> {
+        let dialled = self.dialer.dial(purpose).await?;
         match &dialled {
-            Dialled::H1(conn) => {
-                self.pool.look_after(&conn.watch);
+            Dialled::Lean(Lean { watch, .. }) | Dialled::H1(Conn { watch, .. }) => {
+                self.pool.look_after(watch);
                 self.is_h1.store(true, Ordering::Relaxed);
             }
             Dialled::H2(h2) => *lock(&self.h2) = Some(h2.clone()),
@@ -229,6 +330,8 @@ impl Worker {
     async fn attempt(&self, on: Dialled, request: Request<WireBody>, method: &Method) -> Attempt {
         match on {
             Dialled::H1(conn) => self.attempt_h1(conn, request, method).await,
+            // What hyper has is dressed for hyper, and never dialled for anything else.
+            Dialled::Lean(_) => Attempt::Failed(UpstreamError::Invalid("a request took the wrong way")),
             Dialled::H2(h2) => self.attempt_h2(h2, request, method).await,
         }
     }
@@ -316,7 +419,8 @@ impl Worker {
         match answer::check(&mut answer, method) {
             Err(why) => Attempt::Failed(UpstreamError::Invalid(why)),
             Ok(after) => {
-                let stalls = !is_event_stream(&answer);
+                let content_type = answer.headers().get(header::CONTENT_TYPE);
+                let stalls = !content_type.is_some_and(reply::is_event_stream);
                 Attempt::Answered(answer.map(|body| ReplyBody::new(body, holds(after), stalls)))
             }
         }
@@ -337,9 +441,7 @@ impl Worker {
             Err(e) => {
                 return match Self::failed(&conn.watch, None, e.into_error()) {
                     Attempt::Failed(e) => Err(e),
-                    Attempt::Broke(source) | Attempt::Unwritten(_, source) => {
-                        Err(UpstreamError::Broken { may_have_acted: true, source })
-                    }
+                    Attempt::Broke(source) | Attempt::Unwritten(_, source) => Err(broken(true, source)),
                     Attempt::Answered(reply) => Ok(reply),
                 };
             }
@@ -353,9 +455,7 @@ impl Worker {
         match self.finish(answer, &method, |_| Holds::Conn { conn, pool: None }) {
             Attempt::Answered(reply) => Ok(reply),
             Attempt::Failed(e) => Err(e),
-            Attempt::Broke(source) | Attempt::Unwritten(_, source) => {
-                Err(UpstreamError::Broken { may_have_acted: true, source })
-            }
+            Attempt::Broke(source) | Attempt::Unwritten(_, source) => Err(broken(true, source)),
         }
     }
 }
@@ -370,7 +470,7 @@ impl UpstreamError {
         }
     }
 
-    fn stalled_by(watch: &Watch) -> Self {
+    pub(super) fn stalled_by(watch: &Watch) -> Self {
         let (waiting, limit) = watch.fired().unwrap_or((Waiting::Head, Duration::ZERO));
         Self::stalled(waiting, limit)
     }
@@ -384,11 +484,8 @@ fn is_json(headers: &HeaderMap) -> bool {
     })
 }
 
-fn is_event_stream<B>(answer: &Response<B>) -> bool {
-    answer
-        .headers()
-        .get(header::CONTENT_TYPE)
-        .is_some_and(|t| t.as_bytes().get(..17).is_some_and(|t| t.eq_ignore_ascii_case(b"text/event-stream")))
+fn broken(may_have_acted: bool, source: hyper::Error) -> UpstreamError {
+    UpstreamError::Broken { may_have_acted, source: io::Error::other(source) }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

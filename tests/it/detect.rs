@@ -210,12 +210,10 @@ fn upstream(sim: &Sim, dialect: &Dialect) -> Upstream {
 fn injected(sim: &Sim) -> Injected {
     let code = HeaderValue::from_str(&sim.settings().access_code).unwrap();
     let hash = HeaderValue::from_static("0123456789abcdef");
-    Injected {
-        headers: vec![
-            (HeaderName::from_static("x-portal-access-code"), code),
-            (HeaderName::from_static("x-client-hash"), hash),
-        ],
-    }
+    Injected::new(vec![
+        (HeaderName::from_static("x-portal-access-code"), code),
+        (HeaderName::from_static("x-client-hash"), hash),
+    ])
 }
 
 fn target(sim: &Sim) -> Target {
@@ -441,7 +439,9 @@ async fn what_cannot_be_found_out_is_told_with_what_to_do() {
 
     let sim = plain(preset(SimPreset::Guide)).await;
     let mut wrong_code = target(&sim);
-    wrong_code.injected.headers[0].1 = HeaderValue::from_static("wrong");
+    let mut headers = wrong_code.injected.headers().to_vec();
+    headers[0].1 = HeaderValue::from_static("wrong");
+    wrong_code.injected = Injected::new(headers);
     let error = refused(sim, wrong_code).await;
     assert!(matches!(&error, DetectError::RefusedEverything { status } if *status == 403), "{error}");
 

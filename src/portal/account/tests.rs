@@ -49,7 +49,7 @@ impl World {
         };
         let sim = Sim::start(settings).await.unwrap();
         let upstream = Upstream::new(&UpstreamSettings::new(sim.url().parse().unwrap(), sealed)).unwrap();
-        let injected = Injected { headers };
+        let injected = Injected::new(headers);
         let client = Client::new(upstream.for_another_worker(), dialect.clone(), injected.clone(), None);
         let credentials = Credentials {
             email: email.to_owned(),

@@ -69,7 +69,7 @@ impl World {
         };
         let sim = Sim::start(settings).await.unwrap();
         let upstream = Upstream::new(&UpstreamSettings::new(sim.url().parse().unwrap(), sealed)).unwrap();
-        let door = UpstreamDoor::new(upstream, Injected { headers });
+        let door = UpstreamDoor::new(upstream, Injected::new(headers));
         Self { sim, caller: Caller::new(door, dialect), last: LastKey::default() }
     }
 

@@ -1,0 +1,112 @@
+//! The rest of an answer's body, read as it is wanted.
+
+use std::io;
+use std::sync::Weak;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http_body::{Frame, SizeHint};
+
+use super::Lean;
+use super::chunks::{Chunks, Piece};
+use crate::upstream::pool::Pool;
+
+/// How a body's end is told (RFC 9112 section 6.3).
+pub(in crate::upstream) enum Framing {
+    /// This many bytes are left.
+    Sized(u64),
+    Chunked(Chunks),
+    UntilClose,
+}
+
+impl Framing {
+    pub(super) fn chunked() -> Self {
+        Self::Chunked(Chunks::default())
+    }
+}
+
+/// A body that has not all come, with the connection that it comes on.
+pub(in crate::upstream) struct Rest {
+    conn: Lean,
+    framing: Framing,
+    /// Where the connection goes back to, if it may.
+    pool: Option<Weak<Pool>>,
+}
+
+impl Rest {
+    pub(super) fn new(conn: Lean, framing: Framing, pool: Option<Weak<Pool>>) -> Self {
+        Self { conn, framing, pool }
+    }
+
+    pub(in crate::upstream) fn watch(&self) -> &super::Watch {
+        &self.conn.watch
+    }
+
+    /// The next frame; `None` at the end.
+    pub(in crate::upstream) fn poll_frame(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        loop {
+            match self.next() {
+                Ok(Some(Piece::Data(data))) => return Poll::Ready(Some(Ok(Frame::data(data)))),
+                Ok(Some(Piece::Trailers(fields))) => return Poll::Ready(Some(Ok(Frame::trailers(fields)))),
+                Ok(Some(Piece::End)) => return Poll::Ready(None),
+                Ok(None) => {}
+                Err(e) => return Poll::Ready(Some(Err(e))),
+            }
+            match self.conn.poll_more(cx) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Ok(0)) if matches!(self.framing, Framing::UntilClose) => {
+                    self.framing = Framing::Sized(0);
+                    self.pool = None;
+                }
+                Poll::Ready(Ok(0)) => return Poll::Ready(Some(Err(io::ErrorKind::UnexpectedEof.into()))),
+                Poll::Ready(Ok(_)) => {}
+                Poll::Ready(Err(e)) => return Poll::Ready(Some(Err(e))),
+            }
+        }
+    }
+
+    /// What can be told from the bytes at hand.
+    fn next(&mut self) -> io::Result<Option<Piece>> {
+        let read = &mut self.conn.read;
+        match &mut self.framing {
+            Framing::Sized(0) => Ok(Some(Piece::End)),
+            _ if read.is_empty() => Ok(None),
+            Framing::Sized(left) => {
+                let taken = usize::try_from(*left).unwrap_or(usize::MAX).min(read.len());
+                *left -= taken as u64;
+                Ok(Some(Piece::Data(read.split_to(taken).freeze())))
+            }
+            Framing::Chunked(chunks) => chunks.next(read),
+            Framing::UntilClose => Ok(Some(Piece::Data(read.split().freeze()))),
+        }
+    }
+
+    /// Whether nothing more comes.
+    pub(in crate::upstream) fn is_ended(&self) -> bool {
+        match &self.framing {
+            Framing::Sized(left) => *left == 0,
+            Framing::Chunked(chunks) => chunks.is_ended(),
+            Framing::UntilClose => false,
+        }
+    }
+
+    pub(in crate::upstream) fn size_hint(&self) -> SizeHint {
+        match self.framing {
+            Framing::Sized(left) => SizeHint::with_exact(left),
+            Framing::Chunked(_) | Framing::UntilClose => SizeHint::default(),
+        }
+    }
+
+    /// The exchange is over: the connection goes back, unless something is left on it.
+    pub(in crate::upstream) fn end(self) {
+        if self.is_ended()
+            && self.conn.read.is_empty()
+            && let Some(pool) = self.pool.and_then(|pool| pool.upgrade())
+        {
+            pool.put_lean(self.conn);
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! The head of an answer, from bytes: httparse reads it, and one pass decides how its body is framed.
+
+use std::mem::MaybeUninit;
+
+use bytes::Bytes;
+use http::header::{self, HeaderName};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Version};
+use hyper::ext::ReasonPhrase;
+
+use super::MAX_HEAD;
+use super::body::Framing;
+use crate::upstream::answer::{self, Afterwards};
+use crate::upstream::reply::is_event_stream;
+
+/// As many fields as hyper's client takes.
+const MAX_HEADERS: usize = 100;
+/// What the answer gets on its way to the client.
+const ROOM: usize = 2;
+
+/// A final answer.
+pub(super) struct Parsed {
+    pub(super) head: Response<()>,
+    pub(super) found: Found,
+    pub(super) after: Afterwards,
+    /// Whether its body may not stand still.
+    pub(super) stalls: bool,
+    /// How many bytes it took.
+    pub(super) taken: usize,
+}
+
+/// Its body.
+pub(super) enum Found {
+    /// All of it.
+    Whole(Bytes),
+    /// To be read yet.
+    Coming(Framing),
+}
+
+/// Whether a head may end in the bytes from `new` on; one that did not end before them.
+pub(super) fn may_end(bytes: &[u8], new: usize) -> bool {
+    let tail = &bytes[new.saturating_sub(3)..];
+    memchr::memchr_iter(b'\n', tail).any(|at| matches!(&tail[at + 1..], [b'\n', ..] | [b'\r', b'\n', ..]))
+}
+
+/// What `bytes` begin with.
+pub(super) enum Heard {
+    Final(Parsed),
+    /// To be passed on, or not (RFC 9110 section 15.2).
+    Interim {
+        status: StatusCode,
+        headers: HeaderMap,
+        taken: usize,
+    },
+}
+
+/// The answer that `bytes` begin with; `None` if its head has not ended yet.
+pub(super) fn answer(bytes: &[u8], method: &Method) -> Result<Option<Heard>, &'static str> {
+    let mut room = [const { MaybeUninit::<httparse::Header<'_>>::uninit() }; MAX_HEADERS];
+    let mut raw = httparse::Response::new(&mut []);
+    let parsed =
+        httparse::ParserConfig::default().parse_response_with_uninit_headers(&mut raw, bytes, &mut room);
+    let length = match parsed {
+        Ok(httparse::Status::Complete(length)) => length,
+        Ok(httparse::Status::Partial) => return Ok(None),
+        Err(httparse::Error::TooManyHeaders) => return Err("its head is too large"),
+        Err(_) => return Err(NO_HTTP),
+    };
+    if length > MAX_HEAD {
+        return Err("its head is too large");
+    }
+    let status = raw.code.and_then(|code| StatusCode::from_u16(code).ok()).ok_or(NO_HTTP)?;
+    // Interim answers are not the answer, but for the switch that nobody asked for.
+    if status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS {
+        let headers = fields(raw.headers, bytes, &Bytes::copy_from_slice(&bytes[..length]))?;
+        return Ok(Some(Heard::Interim { status, headers, taken: length }));
+    }
+    head(bytes, length, status, &raw, method).map(|parsed| Some(Heard::Final(parsed)))
+}
+
+const NO_HTTP: &str = "it is not an HTTP message";
+
+/// The fields, their values as slices of `kept`, which begins like `text`.
+fn fields(raw: &[httparse::Header<'_>], text: &[u8], kept: &Bytes) -> Result<HeaderMap, &'static str> {
+    let mut headers = HeaderMap::with_capacity(raw.len() + ROOM);
+    for field in raw {
+        let name = HeaderName::from_bytes(field.name.as_bytes()).map_err(|_| NO_HTTP)?;
+        let begins = field.value.as_ptr() as usize - text.as_ptr() as usize;
+        let value = kept.slice(begins..begins + field.value.len());
+        headers.append(name, HeaderValue::from_maybe_shared(value).map_err(|_| NO_HTTP)?);
+    }
+    Ok(headers)
+}
+
+fn head(
+    text: &[u8],
+    length: usize,
+    status: StatusCode,
+    raw: &httparse::Response<'_, '_>,
+    method: &Method,
+) -> Result<Parsed, &'static str> {
+    let mut marks = answer::Marks::default();
+    let is_11 = raw.version == Some(1);
+    let (mut keep_alive, mut is_typed) = (is_11, false);
+    for field in raw.headers.iter() {
+        match field.name.len() {
+            14 if field.name.eq_ignore_ascii_case("content-length") => marks.note_length(field.value),
+            17 if field.name.eq_ignore_ascii_case("transfer-encoding") => marks.note_coding(field.value),
+            10 if field.name.eq_ignore_ascii_case("connection") => {
+                let close = |token: &[u8]| token.trim_ascii().eq_ignore_ascii_case(b"close");
+                keep_alive &= !field.value.split(|&b| b == b',').any(close);
+            }
+            12 => is_typed |= field.name.eq_ignore_ascii_case("content-type"),
+            _ => {}
+        }
+    }
+    let (after, coded, sized) = marks.judge(status, true)?;
+    if coded && !is_11 {
+        return Err("it has a Transfer-Encoding in HTTP/1.0");
+    }
+    let bodiless =
+        *method == Method::HEAD || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+    let rest = &text[length..];
+    let framed = match (bodiless, coded, sized) {
+        (true, ..) => Framing::Sized(0),
+        (false, true, _) => Framing::chunked(),
+        (false, false, Some(length)) => Framing::Sized(length),
+        (false, false, None) => Framing::UntilClose,
+    };
+    let here = match framed {
+        Framing::Sized(size) => usize::try_from(size).ok().filter(|size| *size <= rest.len()),
+        Framing::Chunked(_) | Framing::UntilClose => None,
+    };
+    // One piece of memory for the head and a short body; the fields' values are slices of it.
+    let taken = length + here.unwrap_or(0);
+    let kept = Bytes::copy_from_slice(&text[..taken]);
+    let mut headers = fields(raw.headers, text, &kept)?;
+    answer::strip(status, method, coded, &mut headers);
+    let stalls = !(is_typed && headers.get(header::CONTENT_TYPE).is_some_and(is_event_stream));
+
+    let mut head = Response::new(());
+    *head.status_mut() = status;
+    *head.version_mut() = if is_11 { Version::HTTP_11 } else { Version::HTTP_10 };
+    *head.headers_mut() = headers;
+    let reason = raw.reason.unwrap_or_default();
+    if Some(reason) != status.canonical_reason()
+        && let Ok(reason) = ReasonPhrase::try_from(reason.as_bytes())
+    {
+        head.extensions_mut().insert(reason);
+    }
+    let found = match here {
+        Some(_) => Found::Whole(kept.slice(length..)),
+        None => Found::Coming(framed),
+    };
+    // Whatever is there beyond the answer belongs to nobody, and the connection is not used again.
+    let after = if keep_alive { after } else { Afterwards::Spent };
+    Ok(Parsed { head, found, after, stalls, taken })
+}
