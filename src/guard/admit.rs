@@ -75,11 +75,15 @@ impl Guard {
         }
         let marks = Marks::read(request.headers(), request.version())?;
         check_method(request.method())?;
-        let spoken = spoken_host(&request, marks.host)?;
-        if !peer.is_unix() && !self.own.contain(spoken) {
-            return Err(Refusal::ForeignHost);
-        }
-        let grant = self.check_origin(marks.origin, spoken, peer)?;
+        let grant = if marks.origin.is_none() && self.is_plainly_ours(&request, marks.host) {
+            None
+        } else {
+            let spoken = spoken_host(&request, marks.host)?;
+            if !peer.is_unix() && !self.own.contain(spoken) {
+                return Err(Refusal::ForeignHost);
+            }
+            self.check_origin(marks.origin, spoken, peer)?
+        };
         if marks.cross_site && grant.is_none() {
             return Err(Refusal::CrossSite);
         }
@@ -100,6 +104,13 @@ impl Guard {
             key.check(request.headers_mut())?;
         }
         Ok(Admitted { request, grant })
+    }
+
+    /// Whether the one name that is spoken is, byte for byte, one that is ours: then there is nothing to take apart.
+    fn is_plainly_ours<B>(&self, request: &Request<B>, host: Option<&HeaderValue>) -> bool {
+        request.version() <= Version::HTTP_11
+            && request.uri().authority().is_none()
+            && host.is_some_and(|host| self.own.is_written(host.as_bytes()))
     }
 
     /// No `Origin` proves nothing, and the host has been checked; our own is the very name that the request is

@@ -10,6 +10,8 @@ const HTTP_PORT: u16 = 80;
 pub(super) struct Authority {
     host: Box<str>,
     port: u16,
+    /// As it was configured.
+    text: Box<str>,
 }
 
 /// The two halves of a `Host` field or an authority, still as the caller wrote them.
@@ -65,7 +67,7 @@ impl Authority {
         if host.chars().all(unspecified) {
             return Err(BadSettings::Unspecified(text.to_owned()));
         }
-        Ok(Self { host: host.into(), port: spoken.port })
+        Ok(Self { host: host.into(), port: spoken.port, text: text.into() })
     }
 
     fn is(&self, spoken: Spoken<'_>) -> bool {
@@ -81,6 +83,11 @@ pub(super) struct OwnNames {
 }
 
 impl OwnNames {
+    /// Whether it is one of them to the letter.
+    pub(super) fn is_written(&self, host: &[u8]) -> bool {
+        self.names.iter().any(|own| own.text.as_bytes() == host)
+    }
+
     pub(super) fn contain(&self, spoken: Spoken<'_>) -> bool {
         self.names.iter().any(|own| own.is(spoken)) || (self.subdomains && self.contain_label(spoken))
     }

@@ -14,7 +14,7 @@ mod tunnel;
 use std::sync::Arc;
 
 use http::request::Parts;
-use http::{Method, Request, Response};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body::Body as _;
 use hyper::body::Incoming;
 
@@ -122,6 +122,11 @@ impl Proxy {
             Err(SessionError::TooManyComplaints { .. }) => Ok(None),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Passes interim answers on to whoever asked.
+    fn teller(&self, caller: &Caller) -> impl Fn(StatusCode, &HeaderMap) + Send + Sync {
+        |status, headers| self.house.responder.tell(caller, status, headers)
     }
 
     /// Takes note of an answer that is about the proxy's own sign-in.

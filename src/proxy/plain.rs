@@ -32,11 +32,11 @@ impl Proxy {
             false => Box::pin(self.hold(body)).await?,
         };
         let mut outgoing = Outgoing::plain(parts, body, bearer, &self.house.injected);
-        outgoing.on_interim(self.house.responder.relay(caller));
         if !outgoing.is_held() {
+            outgoing.on_interim(self.house.responder.relay(caller));
             return Box::pin(self.streamed(outgoing, lease, concerns, route, caller)).await;
         }
-        let reply = self.upstream.send_kept(&outgoing).await?;
+        let reply = self.upstream.send_hearing(&outgoing, &self.teller(caller)).await?;
         if !concerns && !may_be_a_refusal(&reply, false) {
             return Ok(self.house.responder.plain(reply, caller));
         }
@@ -93,7 +93,7 @@ impl Proxy {
                 self.counters.add(Count::ReplayedBearer);
                 outgoing.set_bearer(newer.lease.bearer());
                 let bearers_left = bearers_left - 1;
-                let reply = self.upstream.send_kept(&outgoing).await?;
+                let reply = self.upstream.send_hearing(&outgoing, &self.teller(caller)).await?;
                 if newer.is_fresh || bearers_left == 0 || reply.status() != StatusCode::UNAUTHORIZED {
                     // A 401 right after a refresh is the endpoint's own answer.
                     return Ok(self.house.responder.plain(reply, caller));

@@ -35,11 +35,10 @@ impl Proxy {
         let bearer = lease.as_deref().map(Lease::bearer);
         let mut outgoing =
             Outgoing::sealed(parts, envelope, passage.id_header(), bearer, &self.house.injected);
-        outgoing.on_interim(self.house.responder.relay(caller));
         let mut bearers_left = if route.replay().allows(&method) { NEWER_BEARERS } else { 0 };
         let mut new_channel = true;
         loop {
-            let stale = match self.exchange(&outgoing, &passage).await {
+            let stale = match self.exchange(&outgoing, &passage, caller).await {
                 Ok(answer) => match answer.reading.verdict() {
                     Verdict::BearerRefused if bearers_left > 0 => {
                         let Some(newer) = self.newer(lease.as_deref()).await? else {
@@ -77,9 +76,14 @@ impl Proxy {
     }
 
     /// One sealed request and its answer, opened if it was sealed.
-    async fn exchange(&self, outgoing: &Outgoing, passage: &Passage) -> Result<Answer, ProxyError> {
+    async fn exchange(
+        &self,
+        outgoing: &Outgoing,
+        passage: &Passage,
+        caller: &Caller,
+    ) -> Result<Answer, ProxyError> {
         let Settings { sealed_answer, session_header, .. } = &self.house.settings;
-        let reply = self.upstream.send_kept(outgoing).await?;
+        let reply = self.upstream.send_hearing(outgoing, &self.teller(caller)).await?;
         let (mut parts, body) = reply.into_parts();
         let body = body.collect(*sealed_answer).await?;
         let Unsealed { body, was_sealed, keys_refused } =

@@ -4,7 +4,7 @@ use http::header::{self, HeaderMap};
 use http::{HeaderValue, Method, request};
 
 use crate::listener::Interim;
-use crate::upstream::request_id;
+use crate::upstream::{X_REQUEST_ID, new_request_id, request_id};
 
 /// Who asked, and how: taken from the request before it leaves.
 #[derive(Debug, Clone)]
@@ -24,20 +24,24 @@ pub struct Caller {
 impl Caller {
     /// Takes note of a request, and gives it an id if it has none.
     pub fn of(parts: &mut request::Parts) -> Self {
-        let (mut host, mut accept, mut takes_trailers) = (None, None, false);
+        let (mut host, mut accept, mut takes_trailers, mut has_id) = (None, None, false, false);
         // One pass without hashing: by length first, which most names do not get past.
         for (name, value) in &parts.headers {
             match name.as_str().len() {
                 2 if *name == header::TE => takes_trailers |= asks_for_trailers(value),
                 4 if *name == header::HOST => host = Some(value.clone()),
                 6 if *name == header::ACCEPT && accept.is_none() => accept = Some(value.clone()),
+                12 => has_id |= *name == X_REQUEST_ID,
                 _ => {}
             }
         }
         if let Some(authority) = parts.uri.authority() {
             host = HeaderValue::from_str(authority.as_str()).ok().or(host);
         }
-        let request_id = request_id(&mut parts.headers);
+        let request_id = match has_id {
+            true => request_id(&mut parts.headers),
+            false => new_request_id(&mut parts.headers),
+        };
         Self {
             scheme: "http",
             host,

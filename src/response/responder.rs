@@ -60,12 +60,17 @@ impl Responder {
             return None;
         }
         let (responder, caller) = (self.clone(), caller.clone());
-        Some(OnInterim::new(move |status, headers| {
+        Some(OnInterim::new(move |status, headers| responder.tell(&caller, status, headers)))
+    }
+
+    /// Passes one interim answer on, made local, if it can come through.
+    pub fn tell(&self, caller: &Caller, status: StatusCode, headers: &HeaderMap) {
+        if caller.interim().is_open() {
             let mut headers = headers.clone();
-            responder.headers.clean_interim(&mut headers);
-            links::rewrite(&mut headers, &responder.base, &caller);
+            self.headers.clean_interim(&mut headers);
+            links::rewrite(&mut headers, &self.base, caller);
             caller.interim().send(status, &headers);
-        }))
+        }
     }
 
     pub(super) fn localize(&self, parts: &mut response::Parts, caller: &Caller) {

@@ -106,6 +106,12 @@ impl Pattern {
     }
 
     pub(super) fn matches(&self, path: &str) -> bool {
+        // Most rules are ruled out by the first letter of the first segment.
+        if let Some(first) = self.prefix.as_bytes().get(1)
+            && path.as_bytes().get(1) != Some(first)
+        {
+            return false;
+        }
         let Some(rest) = &self.rest else { return *self.prefix == *path };
         let Some(remains) = path.strip_prefix(&*self.prefix) else { return false };
         match rest {

@@ -13,21 +13,15 @@ use tokio::time::Sleep;
 
 /// What becomes of the interim answers to a request: 102, 103 and the like, as they came.
 #[derive(Clone)]
-pub struct OnInterim(Arc<Told>);
+pub struct OnInterim(Arc<Told<'static>>);
 
-type Told = dyn Fn(StatusCode, &HeaderMap) + Send + Sync;
+/// Who is told of an interim answer.
+pub type Told<'a> = dyn Fn(StatusCode, &HeaderMap) + Send + Sync + 'a;
 
 impl OnInterim {
     /// Calls `told` for each of them, in their order, from whichever task reads the portal's connection.
     pub fn new(told: impl Fn(StatusCode, &HeaderMap) + Send + Sync + 'static) -> Self {
         Self(Arc::new(told))
-    }
-
-    /// One has come. A 100 is about the request's body alone.
-    pub(super) fn tell(&self, status: StatusCode, headers: &HeaderMap) {
-        if status != StatusCode::CONTINUE {
-            (self.0)(status, headers);
-        }
     }
 }
 
@@ -56,8 +50,10 @@ impl Ahead {
             // Any of them says that the portal has begun to look at the request (RFC 9110 section 10.1.1).
             gate.open();
         }
-        if let Some(interim) = &self.interim {
-            interim.tell(status, headers);
+        if let Some(OnInterim(told)) = &self.interim
+            && status != StatusCode::CONTINUE
+        {
+            told(status, headers);
         }
     }
 }

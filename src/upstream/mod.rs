@@ -22,12 +22,12 @@ mod tls;
 mod watch;
 mod worker;
 
-pub use ahead::OnInterim;
+pub use ahead::{OnInterim, Told};
 pub use base::{Base, Located};
 pub use body::OutBody;
 pub use dial::Stages;
 pub use error::UpstreamError;
-pub use outgoing::{Injected, Outgoing, X_REQUEST_ID, request_id};
+pub use outgoing::{Injected, Outgoing, X_REQUEST_ID, new_request_id, request_id};
 pub use reply::{Reply, ReplyBody};
 pub use send::Upstream;
 pub use settings::{ClientIdentity, SealedHeaders, Settings};

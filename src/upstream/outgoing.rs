@@ -188,7 +188,7 @@ impl Outgoing {
         injected: &Injected,
     ) -> Self {
         let request::Parts { method, uri, mut headers, extensions, .. } = parts;
-        if !headers.contains_key(X_REQUEST_ID) {
+        if !headers.keys().any(|name| *name == X_REQUEST_ID) {
             request_id(&mut headers);
         }
         let (path, injected, bearer) = (path_of(uri), injected.clone(), bearer.cloned());
@@ -304,10 +304,6 @@ impl Outgoing {
         self.channel.as_ref()
     }
 
-    pub(super) fn interim(&self) -> Option<&OnInterim> {
-        self.interim.as_ref()
-    }
-
     /// The body's bytes at hand.
     pub(super) fn held(&self) -> &Bytes {
         static NOTHING: Bytes = Bytes::new();
@@ -415,6 +411,11 @@ pub fn request_id(headers: &mut HeaderMap) -> HeaderValue {
     {
         return id.clone();
     }
+    new_request_id(headers)
+}
+
+/// A new id, in place of whatever `headers` had.
+pub fn new_request_id(headers: &mut HeaderMap) -> HeaderValue {
     let mut text = [0; uuid::fmt::Hyphenated::LENGTH];
     let text = uuid::Uuid::new_v4().hyphenated().encode_lower(&mut text);
     let id = HeaderValue::from_str(text).unwrap_or_else(|_| HeaderValue::from_static("unknown"));

@@ -9,7 +9,7 @@ use super::reply::Reply;
 use super::tls::Tls;
 use super::watch::Ticks;
 use super::worker::Worker;
-use super::{Base, Settings, UpstreamError};
+use super::{Base, Settings, Told, UpstreamError};
 
 /// The way to the portal for one worker: its own connections, shared with nobody.
 #[derive(Clone)]
@@ -49,7 +49,7 @@ impl Upstream {
     /// Why there is none; [`UpstreamError::may_have_acted`] says what that means.
     pub async fn send(&self, outgoing: Outgoing) -> Result<Reply, UpstreamError> {
         if outgoing.is_held() {
-            return self.worker.send_held(&outgoing).await;
+            return self.worker.send_held(&outgoing, None).await;
         }
         Box::pin(self.worker.send_streamed(outgoing)).await
     }
@@ -62,7 +62,18 @@ impl Upstream {
         if !outgoing.is_held() {
             return Err(UpstreamError::Invalid("a stream cannot be kept"));
         }
-        self.worker.send_held(outgoing).await
+        self.worker.send_held(outgoing, None).await
+    }
+
+    /// As [`Upstream::send_kept`]; `told` hears of the interim answers.
+    ///
+    /// # Errors
+    /// As [`Upstream::send_kept`].
+    pub async fn send_hearing(&self, outgoing: &Outgoing, told: &Told<'_>) -> Result<Reply, UpstreamError> {
+        if !outgoing.is_held() {
+            return Err(UpstreamError::Invalid("a stream cannot be kept"));
+        }
+        self.worker.send_held(outgoing, Some(told)).await
     }
 
     /// Connects once as far as TLS and says how far it came, how long each stage took, and what failed, if

@@ -21,7 +21,7 @@ use super::pool::Pool;
 use super::repeats::Repeats;
 use super::reply::{self, Holds, Reply, ReplyBody};
 use super::watch::{Waiting, Watch};
-use super::{Base, SealedHeaders, Settings, UpstreamError};
+use super::{Base, SealedHeaders, Settings, Told, UpstreamError};
 
 /// One worker's connections.
 pub(super) struct Worker {
@@ -92,23 +92,30 @@ impl Worker {
     }
 
     /// Sends a request whose body is at hand: over a lean connection, unless the portal speaks HTTP/2.
-    pub(super) async fn send_held(&self, outgoing: &Outgoing) -> Result<Reply, UpstreamError> {
+    pub(super) async fn send_held(
+        &self,
+        outgoing: &Outgoing,
+        told: Option<&Told<'_>>,
+    ) -> Result<Reply, UpstreamError> {
+        let (base, sealed, pool) = (&self.dialer.base, &self.sealed, &self.pool);
+        let order = Order { outgoing, base, sealed, pool, told };
         let is_repeatable = outgoing.is_repeatable();
         let kept = match outgoing.is_upgrade() {
             true => None,
             false => self.pool.take_lean(self.age(is_repeatable)),
         };
-        let Some(kept) = kept else { return Box::pin(self.send_anew(outgoing)).await };
+        let Some(kept) = kept else { return Box::pin(self.send_anew(order)).await };
         self.repeats.count_request();
-        match kept.exchange(self.order(outgoing)).await {
+        match kept.exchange(order).await {
             // The common case: all of it is here.
             Outcome::Answered(reply) if !is_repeatable || reply.body().is_at_hand() => Ok(reply),
-            outcome => Box::pin(self.settle(outgoing, outcome, true)).await,
+            outcome => Box::pin(self.settle(order, outcome, true)).await,
         }
     }
 
     /// The first time of a request for which no connection is kept.
-    async fn send_anew(&self, outgoing: &Outgoing) -> Result<Reply, UpstreamError> {
+    async fn send_anew(&self, order: Order<'_>) -> Result<Reply, UpstreamError> {
+        let outgoing = order.outgoing;
         if outgoing.is_upgrade() {
             let copy = outgoing.try_clone().ok_or(UpstreamError::Invalid("a stream cannot be kept"))?;
             return self.send_upgrade(copy).await;
@@ -116,8 +123,8 @@ impl Worker {
         self.repeats.count_request();
         match self.connection_anew(Purpose::Held).await? {
             (Dialled::Lean(conn), _) => {
-                let outcome = conn.exchange(self.order(outgoing)).await;
-                self.settle(outgoing, outcome, false).await
+                let outcome = conn.exchange(order).await;
+                self.settle(order, outcome, false).await
             }
             (first, was_used) => self.send_copy(first, was_used, outgoing).await,
         }
@@ -126,11 +133,11 @@ impl Worker {
     /// What comes of a first attempt: its answer, if it can be had whole, or a second attempt where that is due.
     async fn settle(
         &self,
-        outgoing: &Outgoing,
+        order: Order<'_>,
         outcome: Outcome,
         was_used: bool,
     ) -> Result<Reply, UpstreamError> {
-        let is_repeatable = outgoing.is_repeatable();
+        let is_repeatable = order.outgoing.is_repeatable();
         let (lost, is_stale) = match outcome {
             Outcome::Answered(mut reply) => match self.secure(&mut reply, is_repeatable).await {
                 Ok(()) => return Ok(reply),
@@ -138,7 +145,7 @@ impl Worker {
             },
             Outcome::Unwritten(source) => {
                 let lost = UpstreamError::Broken { may_have_acted: false, source };
-                return self.send_again(outgoing, &lost).await;
+                return self.send_again(order, &lost).await;
             }
             Outcome::Broke(source) => (UpstreamError::Broken { may_have_acted: true, source }, was_used),
             Outcome::Failed(error) => (error, false),
@@ -147,17 +154,18 @@ impl Worker {
         if !is_repeatable || !lost.is_lost_answer() || (!is_stale && !self.repeats.take()) {
             return Err(lost);
         }
-        self.send_again(outgoing, &lost).await
+        self.send_again(order, &lost).await
     }
 
     /// The second and last attempt, on a new connection.
-    async fn send_again(&self, outgoing: &Outgoing, lost: &UpstreamError) -> Result<Reply, UpstreamError> {
+    async fn send_again(&self, order: Order<'_>, lost: &UpstreamError) -> Result<Reply, UpstreamError> {
+        let outgoing = order.outgoing;
         tracing::debug!(error = %lost, "no answer; sending once more on a new connection");
         let conn = match self.new_connection(Purpose::Held).await? {
             Dialled::Lean(conn) => conn,
             other => return self.send_copy(other, false, outgoing).await,
         };
-        match conn.exchange(self.order(outgoing)).await {
+        match conn.exchange(order).await {
             Outcome::Answered(mut reply) => {
                 self.secure(&mut reply, outgoing.is_repeatable()).await?;
                 Ok(reply)
@@ -194,10 +202,6 @@ impl Worker {
     /// knows what was done.
     fn age(&self, is_repeatable: bool) -> Duration {
         if is_repeatable { self.idle_timeout } else { self.fresh_reuse }
-    }
-
-    fn order<'a>(&'a self, outgoing: &'a Outgoing) -> Order<'a> {
-        Order { outgoing, base: &self.dialer.base, sealed: &self.sealed, pool: &self.pool }
     }
 
     /// `spare` is another copy of the same request, where it may be sent twice (RFC 9110 section 9.2.2).

@@ -19,6 +19,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use bytes::{Bytes, BytesMut};
+use http::StatusCode;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
@@ -29,7 +30,7 @@ use super::outgoing::Outgoing;
 use super::pool::Pool;
 use super::reply::{Reply, ReplyBody};
 use super::watch::Watch;
-use super::{Base, SealedHeaders, UpstreamError};
+use super::{Base, SealedHeaders, Told, UpstreamError};
 
 pub(super) use self::body::Rest;
 
@@ -73,6 +74,8 @@ pub(super) struct Order<'a> {
     pub(super) base: &'a Base,
     pub(super) sealed: &'a SealedHeaders,
     pub(super) pool: &'a Arc<Pool>,
+    /// Who hears of interim answers.
+    pub(super) told: Option<&'a Told<'a>>,
 }
 
 /// What came of an exchange.
@@ -174,7 +177,7 @@ impl Lean {
             }
             sent => sent,
         };
-        let polled = self.poll_head(cx, order.outgoing, unsent);
+        let polled = self.poll_head(cx, order, unsent);
         match (polled, sent) {
             (Poll::Ready(Ok(mut parsed)), sent) => {
                 if !matches!(sent, Poll::Ready(Ok(()))) {
@@ -249,9 +252,10 @@ impl Lean {
     fn poll_head(
         &mut self,
         cx: &mut Context<'_>,
-        outgoing: &Outgoing,
+        order: Order<'_>,
         progress: &mut Unsent,
     ) -> Poll<Result<Parsed, Outcome>> {
+        let outgoing = order.outgoing;
         let invalid = |why| Outcome::Failed(UpstreamError::Invalid(why));
         loop {
             if progress.look {
@@ -264,8 +268,11 @@ impl Lean {
                         drop(self.read.split_to(taken));
                         progress.interim += taken;
                         progress.look = !self.read.is_empty();
-                        if let Some(interim) = outgoing.interim() {
-                            interim.tell(status, &headers);
+                        // A 100 is about the request's body alone.
+                        if status != StatusCode::CONTINUE
+                            && let Some(told) = order.told
+                        {
+                            told(status, &headers);
                         }
                     }
                     None => progress.look = false,

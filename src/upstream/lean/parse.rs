@@ -79,11 +79,28 @@ pub(super) fn answer(bytes: &[u8], method: &Method) -> Result<Option<Heard>, &'s
 
 const NO_HTTP: &str = "it is not an HTTP message";
 
+/// The names that nearly every answer has, found without the table of all names.
+fn familiar(name: &str) -> Option<HeaderName> {
+    let (known, text) = match name.len() {
+        4 => (header::DATE, "date"),
+        6 => (header::SERVER, "server"),
+        10 => (header::CONNECTION, "connection"),
+        12 => (header::CONTENT_TYPE, "content-type"),
+        13 => (header::CACHE_CONTROL, "cache-control"),
+        14 => (header::CONTENT_LENGTH, "content-length"),
+        _ => return None,
+    };
+    name.eq_ignore_ascii_case(text).then_some(known)
+}
+
 /// The fields, their values as slices of `kept`, which begins like `text`.
 fn fields(raw: &[httparse::Header<'_>], text: &[u8], kept: &Bytes) -> Result<HeaderMap, &'static str> {
     let mut headers = HeaderMap::with_capacity(raw.len() + ROOM);
     for field in raw {
-        let name = HeaderName::from_bytes(field.name.as_bytes()).map_err(|_| NO_HTTP)?;
+        let name = match familiar(field.name) {
+            Some(name) => name,
+            None => HeaderName::from_bytes(field.name.as_bytes()).map_err(|_| NO_HTTP)?,
+        };
         let begins = field.value.as_ptr() as usize - text.as_ptr() as usize;
         let value = kept.slice(begins..begins + field.value.len());
         headers.append(name, HeaderValue::from_maybe_shared(value).map_err(|_| NO_HTTP)?);
