@@ -223,6 +223,7 @@ macro_rules! section {
     }) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq)]
+        #[allow(rustdoc::broken_intra_doc_links, reason = "the sentences are proxy.toml's, where [login] is a heading")]
         $vis struct $name {
             $(#[doc = $why] $vis $key: $type,)*
         }
