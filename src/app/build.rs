@@ -13,7 +13,7 @@ use crate::config::{Auto, Config, ExtraValue, StoreKind, Surroundings};
 use crate::guard::Guard;
 use crate::listener::{self, Bound, Endpoint};
 use crate::portal::{Account, Adopted, Client, Dialect};
-use crate::proxy::House;
+use crate::proxy::{House, Lobby};
 use crate::response::Responder;
 use crate::route::RouteTable;
 use crate::secret::{AccessCode, ClientHash, Expose, LocalKey, SealingPassphrase};
@@ -181,7 +181,16 @@ fn is_at(base: &Base, own: &SocketAddr) -> bool {
     base.port() == own.port() && same_host
 }
 
-/// Every room but the listener, and the way to the portal for one worker after another.
+/// What all requests meet before it is known whose they are.
+pub(super) fn lobby(
+    config: &Config,
+    secrets: &Secrets,
+    addresses: &[SocketAddr],
+) -> Result<Lobby, StartError> {
+    Ok(Lobby { guard: Guard::new(&settings::guard(config, addresses, secrets.local_key.clone()))? })
+}
+
+/// One identity's rooms, and its way to the portal for one worker after another.
 pub(super) fn house(
     config: &Config,
     secrets: &Secrets,
@@ -198,7 +207,6 @@ pub(super) fn house(
     let (upstream, client) = portal(config, &dialect, &injected, addresses)?;
     let wall = clock.clone();
     let client = client.with_wall(move || wall.wall());
-    let guard = Guard::new(&settings::guard(config, addresses, secrets.local_key.clone()))?;
     #[cfg_attr(not(feature = "bench"), expect(unused_mut, reason = "the bench seals more"))]
     let mut routes = settings::route(config, &dialect, &injected)?;
     #[cfg(feature = "bench")]
@@ -218,5 +226,5 @@ pub(super) fn house(
     );
     let adopted = Adopted::new(&dialect, config.login.adopt, config.session.assumed_token_life);
     let settings = settings::proxy(config, &dialect, adopted);
-    Ok((House { guard, routes, session, responder, injected, clock, settings }, upstream, account))
+    Ok((House { routes, session, responder, injected, clock, settings }, upstream, account))
 }

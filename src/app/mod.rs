@@ -71,12 +71,12 @@ pub async fn start(
     let addresses = bound.first().map(crate::listener::Bound::addresses).unwrap_or_default();
     let admin_socket = config.admin_socket.as_deref().map(admin::bind).transpose()?;
     let (house, upstream, account) = build::house(config, &secrets, &addresses, clock.clone())?;
-    let house = Arc::new(house);
+    let (lobby, house) = (build::lobby(config, &secrets, &addresses)?, Arc::new(house));
 
     let (stop, stopped) = watch::channel(false);
     let totals = Totals::default();
     let limits = crate::listener::Limits::new(settings::listener(config));
-    let workers = Workers::start(bound, &house, &upstream, &totals, &limits, &stopped)?;
+    let workers = Workers::start(bound, &Arc::new(lobby), &house, &upstream, &totals, &limits, &stopped)?;
     let (asking, asked) = watch::channel(false);
     let socket_path = admin_socket.as_ref().map(|socket| socket.file.path().to_owned());
     let admin = match admin_socket {

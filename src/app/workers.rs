@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::{StartError, told};
 use crate::listener::{self, Bound, Limits};
-use crate::proxy::{House, Proxy};
+use crate::proxy::{Front, House, Lobby, Proxy};
 use crate::telemetry::Totals;
 use crate::upstream::Upstream;
 
@@ -25,6 +25,7 @@ pub(super) struct Workers {
 impl Workers {
     pub(super) fn start(
         bound: Vec<Bound>,
+        lobby: &Arc<Lobby>,
         house: &Arc<House>,
         upstream: &Upstream,
         totals: &Totals,
@@ -39,12 +40,12 @@ impl Workers {
                 .enable_all()
                 .build()
                 .map_err(StartError::Runtime)?;
-            let proxy =
-                Arc::new(Proxy::new(house.clone(), upstream.for_another_worker(), totals.for_worker()));
+            let proxy = Proxy::new(house.clone(), upstream.for_another_worker(), totals.for_worker());
+            let front = Arc::new(Front::new(lobby.clone(), proxy));
             let (limits, stopped, abandoned) = (limits.clone(), stopped.clone(), abandoned.clone());
             let running = running.clone();
             let work = move || {
-                let serving = listener::serve(bound, proxy, limits, told(stopped));
+                let serving = listener::serve(bound, front, limits, told(stopped));
                 runtime.block_on(async {
                     tokio::select! {
                         served = serving => if let Err(error) = served {

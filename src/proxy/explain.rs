@@ -2,24 +2,21 @@
 
 use http::{HeaderValue, Response, header};
 
-use super::Proxy;
 use crate::guard::Refusal;
 use crate::response::{Body, Caller, ProxyError};
-use crate::telemetry::Count;
+use crate::telemetry::{Count, Counters};
 
-impl Proxy {
-    /// The answer to a failure, and one line in the log under the request's id.
-    pub(super) fn explain(&self, error: &ProxyError, caller: &Caller) -> Response<Body> {
-        self.counters.add(Count::Problems);
-        let row = error.row();
-        let id = caller.request_id().to_str().unwrap_or_default();
-        if row.status.is_server_error() {
-            tracing::warn!(code = row.code, request_id = id, error = %Chain(error), "answered with a problem");
-        } else {
-            tracing::info!(code = row.code, request_id = id, error = %error, "refused");
-        }
-        error.respond(caller)
+/// The answer to a failure, and one line in the log under the request's id.
+pub(super) fn explain(error: &ProxyError, caller: &Caller, counters: &Counters) -> Response<Body> {
+    counters.add(Count::Problems);
+    let row = error.row();
+    let id = caller.request_id().to_str().unwrap_or_default();
+    if row.status.is_server_error() {
+        tracing::warn!(code = row.code, request_id = id, error = %Chain(error), "answered with a problem");
+    } else {
+        tracing::info!(code = row.code, request_id = id, error = %error, "refused");
     }
+    error.respond(caller)
 }
 
 /// The two refusals that are answers: a preflight, and `OPTIONS *`.

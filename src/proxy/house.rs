@@ -1,22 +1,19 @@
-//! What all workers of the request path share.
+//! What all workers of the request path share of one identity.
 
 use std::time::Duration;
 
 use http::HeaderName;
 
 use crate::clock::SharedClock;
-use crate::guard::Guard;
 use crate::portal::{Adopted, EmptyBody};
 use crate::response::Responder;
 use crate::route::RouteTable;
 use crate::session::SessionHandle;
 use crate::upstream::Injected;
 
-/// What all workers share.
+/// What all workers share of one identity.
 #[derive(Debug)]
 pub struct House {
-    /// Who may speak.
-    pub guard: Guard,
     /// What is done with which path.
     pub routes: RouteTable,
     /// The sign-in.

@@ -1,11 +1,12 @@
 //! The request path, top to bottom: listener, guard, route, session, channel, upstream, response.
 //!
-//! The outer function always answers; the inner ones use `?`. A request goes out again at most once for its
+//! The outer function ([`Front`]) always answers; the inner ones use `?`. A request goes out again at most once for its
 //! bearer and once for its channel, and only when the answer proves that it was not processed, or when its
 //! method may be repeated (PROTOCOL sections 13 and 14). This room alone knows the order of the others.
 
 mod body;
 mod explain;
+mod front;
 mod house;
 mod plain;
 mod sealed;
@@ -14,12 +15,11 @@ mod tunnel;
 use std::sync::Arc;
 
 use http::request::Parts;
-use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http::{HeaderMap, Method, Response, StatusCode};
 use http_body::Body as _;
 use hyper::body::Incoming;
 
-use crate::guard::Grant;
-use crate::listener::{Handler, Interim, Peer};
+use crate::guard::{Admitted, Grant};
 use crate::portal::Reading;
 use crate::response::{Body, Caller, ProxyError};
 use crate::route::{Bearer, Protection, Route};
@@ -27,9 +27,10 @@ use crate::session::{Lease, SessionError};
 use crate::telemetry::{Count, Counters};
 use crate::upstream::Upstream;
 
+pub use front::{Front, Lobby};
 pub use house::{House, Settings};
 
-/// One worker's way through the house.
+/// One worker's way through the house for one identity.
 #[derive(Debug)]
 pub struct Proxy {
     house: Arc<House>,
@@ -44,42 +45,14 @@ impl Proxy {
     }
 }
 
-impl Handler for Proxy {
-    type Body = Body;
-
-    async fn call(&self, request: Request<Incoming>, peer: &Peer, interim: Interim) -> Response<Body> {
-        self.counters.add(Count::Requests);
-        let (mut parts, body) = request.into_parts();
-        let caller = Caller::of(&mut parts).hearing(interim);
-        let mut grant = None;
-        let answer = self.forward(Request::from_parts(parts, body), peer, &caller, &mut grant).await;
-        let mut response = answer.unwrap_or_else(|error| self.explain(&error, &caller));
-        if let Some(grant) = grant {
-            // On problems too: without it the page would see a network error, and no reason.
-            grant.apply(response.headers_mut());
-        }
-        response
-    }
-
-    fn overloaded(&self) -> Response<Body> {
-        self.explain(&ProxyError::Overloaded, &Caller::unknown())
-    }
-}
-
 impl Proxy {
+    /// From the route on.
     async fn forward(
         &self,
-        request: Request<Incoming>,
-        peer: &Peer,
+        admitted: Admitted<Incoming>,
         caller: &Caller,
         granted: &mut Option<Grant>,
     ) -> Result<Response<Body>, ProxyError> {
-        let admitted = match self.house.guard.admit(request, peer) {
-            Ok(admitted) => admitted,
-            Err(refusal) if refusal.is_answer() => return Ok(explain::local_answer(&refusal)),
-            Err(refusal) => return Err(refusal.into()),
-        };
-        *granted = admitted.grant().filter(|grant| !grant.needs_rule()).cloned();
         let routed = self.house.routes.resolve(admitted)?;
         self.counters.add_many(Count::CredentialsDropped, u64::from(routed.credentials_dropped()));
         let is_websocket = routed.is_websocket();
