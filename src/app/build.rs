@@ -204,6 +204,7 @@ pub(super) fn house(
     if let Some(bench) = &config.bench {
         injected = super::bench::with_channel(&injected, bench, &dialect)?;
     }
+    let injected = settings::with_jar(config, injected);
     let (upstream, client) = portal(config, &dialect, &injected, addresses)?;
     let wall = clock.clone();
     let client = client.with_wall(move || wall.wall());

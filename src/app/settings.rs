@@ -8,7 +8,7 @@ use crate::portal::{self, Adopted, Dialect};
 use crate::route::{self, CredentialHeader, DialectPaths, HeaderSettings, OnClient, Rule};
 use crate::secret::LocalKey;
 use crate::session::Credentials;
-use crate::upstream::Injected;
+use crate::upstream::{Injected, Jar, JarLimits};
 use crate::{guard, listener, proxy, response, session};
 
 pub(super) fn listener(config: &Config) -> listener::Settings {
@@ -124,16 +124,26 @@ fn headers(config: &Config, injected: &Injected) -> HeaderSettings {
     HeaderSettings {
         credentials: dropped.chain(pass).collect(),
         cookies: match config.upstream.cookies {
-            config::Cookies::Strip => route::Cookies::Strip,
+            // Those of the jar are the proxy's own: no caller's come beside them.
+            config::Cookies::Strip | config::Cookies::Jar => route::Cookies::Strip,
             config::Cookies::Pass => route::Cookies::Pass,
         },
         local_key_header: Some(config.guard.local_key_header.clone()),
     }
 }
 
+/// The same headers, and a jar of this identity's own where the portal's cookies are kept.
+pub(super) fn with_jar(config: &Config, injected: Injected) -> Injected {
+    let limits = JarLimits { cookies: config.limits.cookies, bytes: config.limits.cookie_bytes };
+    match config.upstream.cookies {
+        config::Cookies::Jar => injected.with_jar(Jar::new(limits)),
+        config::Cookies::Strip | config::Cookies::Pass => injected,
+    }
+}
+
 pub(super) fn answer_cookies(config: &Config) -> response::Cookies {
     match config.upstream.cookies {
-        config::Cookies::Strip => response::Cookies::Strip,
+        config::Cookies::Strip | config::Cookies::Jar => response::Cookies::Strip,
         config::Cookies::Pass => response::Cookies::Pass,
     }
 }

@@ -27,7 +27,7 @@ impl Visit {
     /// # Errors
     /// If the doors cannot be prepared: a CA file, a certificate, a URL, a secret that no header can hold.
     pub fn prepare(config: &Config, secrets: &Secrets, clock: SharedClock) -> Result<Self, StartError> {
-        let (dialect, injected) = (config.dialect(), secrets.injected()?);
+        let (dialect, injected) = (config.dialect(), settings::with_jar(config, secrets.injected()?));
         let own = &config.listen.addresses;
         let (upstream, client) = build::portal(config, &dialect, &injected, own)?;
         let (_, for_session) = build::portal(config, &dialect, &injected, own)?;

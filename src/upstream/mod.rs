@@ -2,7 +2,8 @@
 //!
 //! In: an [`Outgoing`], made by one of six doors. Out: a [`Reply`]. Always: the authority is the configured
 //! one, redirects are never followed, each request carries exactly one of each injected header, a request is
-//! repeated by itself only when nothing of it was processed, or when its method may be repeated. Refuses to know: why something is sent.
+//! repeated by itself only when nothing of it was processed, or when its method may be repeated, and cookies that
+//! are kept go to nobody else. Refuses to know: why something is sent.
 
 mod ahead;
 mod answer;
@@ -10,6 +11,8 @@ mod base;
 mod body;
 mod dial;
 mod error;
+mod injected;
+mod jar;
 mod lean;
 mod outgoing;
 mod patient;
@@ -27,7 +30,9 @@ pub use base::{Base, Located};
 pub use body::OutBody;
 pub use dial::Stages;
 pub use error::UpstreamError;
-pub use outgoing::{Injected, Outgoing, X_REQUEST_ID, new_request_id, request_id};
+pub use injected::Injected;
+pub use jar::{Jar, JarLimits};
+pub use outgoing::{Outgoing, X_REQUEST_ID, new_request_id, request_id};
 pub use reply::{Reply, ReplyBody};
 pub use send::Upstream;
 pub use settings::{ClientIdentity, SealedHeaders, Settings};

@@ -11,72 +11,12 @@ use http::{HeaderName, HeaderValue, Method, Request, Uri, Version, request};
 
 use super::ahead::{Ahead, Gate};
 use super::body::WireBody;
-use super::{Base, OnInterim, OutBody, SealedHeaders};
+use super::{Base, Injected, Jar, OnInterim, OutBody, SealedHeaders};
 
 /// The request's id, kept or made (ruling 14).
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 pub(super) const X_SC_VERSION: HeaderName = HeaderName::from_static("x-sc-version");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
-
-/// The headers of one identity that go on every request, ready to be written: portal access code, client
-/// hash, configured extra headers (PROTOCOL section 2).
-#[derive(Debug, Clone, Default)]
-pub struct Injected(Arc<Ready>);
-
-#[derive(Default)]
-struct Ready {
-    headers: Vec<(HeaderName, HeaderValue)>,
-    /// The same as they are written.
-    lines: Vec<u8>,
-    /// Bit n is set if one of the names has n bytes; bit 63 for all longer ones.
-    lengths: u64,
-}
-
-impl Injected {
-    /// Names and values; secrets are marked sensitive.
-    pub fn new(headers: Vec<(HeaderName, HeaderValue)>) -> Self {
-        let (mut lines, mut lengths) = (Vec::new(), 0);
-        for (name, value) in &headers {
-            for part in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
-                lines.extend_from_slice(part);
-            }
-            lengths |= length_bit(name);
-        }
-        Self(Arc::new(Ready { headers, lines, lengths }))
-    }
-
-    /// Names and values.
-    pub fn headers(&self) -> &[(HeaderName, HeaderValue)] {
-        &self.0.headers
-    }
-
-    /// Whether it is one of them.
-    pub(super) fn has(&self, name: &HeaderName) -> bool {
-        self.0.lengths & length_bit(name) != 0 && self.0.headers.iter().any(|(known, _)| known == name)
-    }
-
-    pub(super) fn write(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(&self.0.lines);
-    }
-
-    /// Each of them exactly once, whatever was there.
-    fn put(&self, into: &mut HeaderMap) {
-        for (name, value) in &self.0.headers {
-            into.insert(name, value.clone());
-        }
-    }
-}
-
-fn length_bit(name: &HeaderName) -> u64 {
-    1 << name.as_str().len().min(63)
-}
-
-/// Names and values; a sensitive one shows nothing.
-impl fmt::Debug for Ready {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(&self.headers).finish()
-    }
-}
 
 /// A request that may leave.
 pub struct Outgoing {
@@ -296,6 +236,11 @@ impl Outgoing {
         &self.injected
     }
 
+    /// The identity's cookies, where it keeps any.
+    pub(super) fn jar(&self) -> Option<&Jar> {
+        self.injected.jar()
+    }
+
     pub(super) fn bearer(&self) -> Option<&HeaderValue> {
         self.bearer.as_ref()
     }
@@ -325,7 +270,7 @@ impl Outgoing {
             headers,
             extensions: http::Extensions::new(),
             body: OutBody::Empty,
-            injected: Injected::default(),
+            injected: injected.jar_alone(),
             bearer: None,
             channel: None,
             upgrade: false,
@@ -348,6 +293,10 @@ impl Outgoing {
             interim,
         } = self;
         injected.put(&mut headers);
+        if let Some(jar) = injected.jar() {
+            headers.remove(header::COOKIE);
+            headers.extend(jar.cookies_for(base, path.as_ref()).map(|cookies| (header::COOKIE, cookies)));
+        }
         if let Some(bearer) = bearer {
             headers.insert(header::AUTHORIZATION, bearer);
         }

@@ -49,9 +49,14 @@ impl Upstream {
     /// Why there is none; [`UpstreamError::may_have_acted`] says what that means.
     pub async fn send(&self, outgoing: Outgoing) -> Result<Reply, UpstreamError> {
         if outgoing.is_held() {
-            return self.worker.send_held(&outgoing, None).await;
+            return self.held(&outgoing, None).await;
         }
-        Box::pin(self.worker.send_streamed(outgoing)).await
+        let (jar, path) = (outgoing.jar().cloned(), outgoing.path().cloned());
+        let reply = Box::pin(self.worker.send_streamed(outgoing)).await?;
+        if let Some(jar) = jar {
+            jar.keep(self.base(), path.as_ref(), reply.headers());
+        }
+        Ok(reply)
     }
 
     /// As [`Upstream::send`] for a request that the caller keeps, to send it again after a refused bearer.
@@ -62,7 +67,7 @@ impl Upstream {
         if !outgoing.is_held() {
             return Err(UpstreamError::Invalid("a stream cannot be kept"));
         }
-        self.worker.send_held(outgoing, None).await
+        self.held(outgoing, None).await
     }
 
     /// As [`Upstream::send_kept`]; `told` hears of the interim answers.
@@ -73,7 +78,15 @@ impl Upstream {
         if !outgoing.is_held() {
             return Err(UpstreamError::Invalid("a stream cannot be kept"));
         }
-        self.worker.send_held(outgoing, Some(told)).await
+        self.held(outgoing, Some(told)).await
+    }
+
+    async fn held(&self, outgoing: &Outgoing, told: Option<&Told<'_>>) -> Result<Reply, UpstreamError> {
+        let reply = self.worker.send_held(outgoing, told).await?;
+        if let Some(jar) = outgoing.jar() {
+            jar.keep(self.base(), outgoing.path(), reply.headers());
+        }
+        Ok(reply)
     }
 
     /// Connects once as far as TLS and says how far it came, how long each stage took, and what failed, if

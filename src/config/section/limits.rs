@@ -38,6 +38,10 @@ section! {
             error_streams: usize = Fallback::Is("128"), count(1, 10_000);
         "Interim answers (102, 103) that are passed on for one request; further ones are dropped."
             interim: usize = Fallback::Is("16"), count(0, 1000);
+        "Cookies of the portal that are kept where upstream.cookies is \"jar\"; one more drives the oldest out."
+            cookies: usize = Fallback::Is("50"), count(1, 1000);
+        "Their names and values together: the longest Cookie header that is sent."
+            cookie_bytes: usize = Fallback::Is(r#""16KiB""#), size(256, MIB);
         "The buffer of one HTTP/1 connection at most; it grows to this under load only."
             buffer_bytes: usize = Fallback::Is(r#""400KiB""#), size(8 * KIB, 16 * MIB);
         "What Retry-After says in an answer 503 to one too many; whole seconds."

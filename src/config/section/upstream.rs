@@ -57,7 +57,7 @@ section! {
             max_idle: usize = Fallback::Is("256"), count(0, 65_536);
         "Whether HTTP/2 is spoken where the portal offers it."
             http2: bool = Fallback::Is("true"), Kind::Switch;
-        "Whether cookies pass between callers and the portal. A browser shares them among all ports of localhost."
+        "What becomes of cookies: they end here, or pass between callers and the portal, or the portal's are kept here in memory and sent back to it alone. A browser shares those that pass among all ports of localhost."
             cookies: Cookies = Fallback::Is(r#""strip""#), Kind::Choice(Cookies::WORDS);
         "Headers of the proxy's own, such as X-Client-Hash, that a caller may send in its place."
             pass_headers: Vec<HeaderName> = Fallback::Is("[]"), Kind::List(r#"header names: "X-Client-Hash""#);
@@ -87,6 +87,11 @@ impl Upstream {
                 report("client_key_file", "a key without its certificate".into(), "set client_cert_file")
             }
             (Some(_), Some(_)) | (None, None) => {}
+        }
+        let has_cookie = upstream.extra_headers.iter().any(|header| header.name == http::header::COOKIE);
+        if has_cookie && upstream.cookies == Cookies::Jar {
+            let hint = "leave one of them out: a request has one Cookie header";
+            report("cookies", "'jar' sends cookies, and 'extra_headers' does too".into(), hint);
         }
         Some(upstream)
     }
@@ -126,11 +131,14 @@ pub enum Cookies {
     Strip,
     /// They travel on, fitted to the local address.
     Pass,
+    /// Those of the portal are kept here, and sent back to it; callers neither see nor send any.
+    Jar,
 }
 
 words!(Cookies {
     "strip" => Self::Strip,
     "pass" => Self::Pass,
+    "jar" => Self::Jar,
 });
 
 fn is_loopback(url: &Url) -> bool {

@@ -129,6 +129,11 @@ fn each_kind_of_problem_has_its_text() {
         "3:19: 'cookie' is a secret, and no secret is written here",
         &format!("write {forms}"),
     );
+    hinted(
+        "cookies = \"jar\"\nextra_headers = { Cookie = { env = \"C\" } }\n",
+        "3:11: 'jar' sends cookies, and 'extra_headers' does too",
+        "leave one of them out: a request has one Cookie header",
+    );
     // [portal]
     one("[portal]\nname = \"a/b\"\n", "4:8: 'name' must be 1 to 64 of a-z, 0-9 and -, not \"a/b\"");
     one("[portal]\nname = \"\"\n", "4:8: 'name' is empty");

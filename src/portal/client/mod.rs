@@ -30,7 +30,7 @@ use crate::secret::{AccessToken, LoginSessionId, OneTimeCode, Password, RefreshT
 use crate::session::{
     CodeSent, Initiated, Method, OpenChannel, Opening, OwnCall, Passage, Portal, PortalError, Tokens,
 };
-use crate::upstream::{Injected, Upstream};
+use crate::upstream::{Injected, Jar, Upstream};
 
 use super::{Dialect, Endpoint};
 use caller::Caller;
@@ -45,13 +45,15 @@ pub struct Client {
     caller: Caller<UpstreamDoor>,
     pin: Option<Fingerprint>,
     last_key: bootstrap::LastKey,
+    jar: Option<Jar>,
 }
 
 impl Client {
     /// A client over these doors; `pin` is the fingerprint the portal's key must have, if one is configured.
     pub fn new(upstream: Upstream, dialect: Dialect, injected: Injected, pin: Option<Fingerprint>) -> Self {
+        let (jar, last_key) = (injected.jar().cloned(), bootstrap::LastKey::default());
         let door = UpstreamDoor::new(upstream, injected);
-        Self { caller: Caller::new(door, dialect), pin, last_key: bootstrap::LastKey::default() }
+        Self { caller: Caller::new(door, dialect), pin, last_key, jar }
     }
 
     /// The same under other limits than the default ones.
@@ -114,7 +116,12 @@ impl Portal for Client {
     }
 
     async fn logout(&self, token: &AccessToken) -> Result<(), PortalError> {
-        self.caller.logout(token).await
+        let outcome = self.caller.logout(token).await;
+        // Whatever the portal said: whoever signs in next is not to go by these.
+        if let Some(jar) = &self.jar {
+            jar.clear();
+        }
+        outcome
     }
 }
 

@@ -451,6 +451,19 @@ async fn section_7_logout_may_be_answered_with_nothing() {
 }
 
 #[tokio::test]
+async fn a_logout_empties_the_identitys_jar_whatever_the_portal_says() {
+    let answer = "HTTP/1.1 500 No\r\nset-cookie: s=1\r\ncontent-length: 2\r\n\r\n{}";
+    let upstream = crate::upstream::fake::Fake::answering(answer).await.upstream();
+    let jar = Jar::new(crate::upstream::JarLimits { cookies: 9, bytes: 999 });
+    let injected = crate::upstream::fake::injected().with_jar(jar.clone());
+    let client = Client::new(upstream, Dialect::preset(Preset::Guide, "tenant"), injected, None);
+    assert!(client.refresh(&RefreshToken::new("r"), None).await.is_err());
+    assert_eq!(format!("{jar:?}"), "Jar { cookies: 1, .. }");
+    assert!(Portal::logout(&client, &AccessToken::new("a")).await.is_err());
+    assert_eq!(format!("{jar:?}"), "Jar { cookies: 0, .. }");
+}
+
+#[tokio::test]
 async fn section_3_3_close_names_the_channel_in_the_dialects_header() {
     let id = HeaderValue::from_static("sess_1");
     for (preset, expected) in [

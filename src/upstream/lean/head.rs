@@ -22,6 +22,9 @@ pub(super) fn render(order: Order<'_>, out: &mut Vec<u8>) {
         }
     }
     outgoing.injected().write(out);
+    if let Some(cookies) = outgoing.jar().and_then(|jar| jar.cookies_for(base, outgoing.path())) {
+        field(&header::COOKIE, &cookies, out);
+    }
     if let Some(bearer) = outgoing.bearer() {
         field(&header::AUTHORIZATION, bearer, out);
     }
@@ -73,7 +76,7 @@ fn is_ours(name: &HeaderName, outgoing: &Outgoing, session: Option<&HeaderName>)
     let known = match name.as_str().len() {
         2 => *name == header::TE,
         4 => *name == header::HOST,
-        6 => *name == header::EXPECT,
+        6 => *name == header::EXPECT || (*name == header::COOKIE && outgoing.jar().is_some()),
         7 => *name == header::TRAILER,
         10 => *name == header::CONNECTION,
         12 => session.is_some() && (*name == header::CONTENT_TYPE || *name == X_SC_VERSION),

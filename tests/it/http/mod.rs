@@ -3,6 +3,7 @@
 
 mod ahead;
 mod bounds;
+mod cookies;
 mod doors;
 mod extended;
 mod fidelity;
