@@ -124,10 +124,12 @@ impl Kept {
             self.keys.push_back(key);
         }
         let Self { store, keys } = self;
-        keys.retain(|key| store.contains(&key.domain, &key.path, &key.name) || {
-            // It has expired, or the portal has taken it back.
-            store.remove(&key.domain, &key.path, &key.name);
-            false
+        keys.retain(|key| {
+            store.contains(&key.domain, &key.path, &key.name) || {
+                // It has expired, or the portal has taken it back.
+                store.remove(&key.domain, &key.path, &key.name);
+                false
+            }
         });
         while keys.len() > limits.cookies || store.iter_unexpired().map(size).sum::<usize>() > limits.bytes {
             let Some(oldest) = keys.pop_front() else { return };
@@ -239,7 +241,8 @@ mod tests {
     #[test]
     fn their_bytes_are_bounded_together_and_one_too_long_is_not_kept() {
         let world = World::at("https://portal.example");
-        let of = |name: &str, bytes: usize| format!("{name}={}", "x".repeat(bytes - name.len() - "=; ".len()));
+        let of =
+            |name: &str, bytes: usize| format!("{name}={}", "x".repeat(bytes - name.len() - "=; ".len()));
         world.gives("/", &[&of("a", 30), &of("b", 30)]);
         assert_eq!(world.hears("/").len(), 60 - "; ".len());
         world.gives("/", &[&of("c", 31)]);

@@ -6,7 +6,8 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use super::{status, values};
 use crate::plain_world::{Plain, Stage, Started, read_until};
 
-const GIVES: &str = "HTTP/1.1 200 OK\r\nSet-Cookie: s=CNRY-crumb; Path=/; HttpOnly\r\nContent-Length: 2\r\n\r\nok";
+const GIVES: &str =
+    "HTTP/1.1 200 OK\r\nSet-Cookie: s=CNRY-crumb; Path=/; HttpOnly\r\nContent-Length: 2\r\n\r\nok";
 
 async fn jar(stage: Stage, answer: &'static str) -> (Started, UnboundedReceiver<String>) {
     let (address, heads) = stage.always(answer);
