@@ -184,9 +184,9 @@ impl Dialer {
     where
         S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
     {
-        // Flat writes: head and small body leave in one buffer, in one TLS record.
+        // What goes this way streams: it leaves in pieces as it came, since a flat write would copy all of it.
         let (sender, connection) = http1::Builder::new()
-            .writev(false)
+            .writev(true)
             .max_header_size(MAX_HEAD)
             .handshake(TokioIo::new(Patient::new(stream)))
             .await

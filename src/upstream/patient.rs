@@ -1,6 +1,6 @@
 //! A connection that is listened to even when nobody takes any more of what it says.
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -46,6 +46,29 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
         }
     }
 
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let all = || slices.iter().map(|slice| slice.len()).sum();
+        if self.deaf {
+            return Poll::Ready(Ok(all()));
+        }
+        match Pin::new(&mut self.stream).poll_write_vectored(cx, slices) {
+            Poll::Ready(Err(error)) if is_gone(&error) => {
+                self.deaf = true;
+                Poll::Ready(Ok(all()))
+            }
+            polled => polled,
+        }
+    }
+
+    /// hyper copies what it cannot write in pieces.
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.deaf {
             return Poll::Ready(Ok(()));
@@ -89,6 +112,8 @@ mod tests {
             stream.write_all(&[b'x'; 10_000]).await.unwrap();
         }
         assert!(stream.deaf);
+        let halves = [IoSlice::new(b"both "), IoSlice::new(b"halves")];
+        assert_eq!(stream.write_vectored(&halves).await.unwrap(), 11);
         let mut answer = [0; 2];
         stream.read_exact(&mut answer).await.unwrap();
         assert_eq!(&answer, b"no");
