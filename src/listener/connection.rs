@@ -146,55 +146,77 @@ struct Visit<H> {
 }
 
 impl<H: Handler> Visit<H> {
-    async fn answer(
-        self: Arc<Self>,
-        mut request: Request<Incoming>,
-    ) -> Result<Response<Answer<H>>, Infallible> {
-        if let Some(fault) = self.control.request_began() {
+    /// What lives across an await here is kept for as long as the connection is: so little does, and what is taken
+    /// apart or put together is so in functions beside.
+    async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Result<Response<Answer<H>>, Infallible> {
+        let (stay, request, interim) = self.begin(request);
+        let Self { worker, peer, control } = &*stay.visit;
+        if !stay.admitted {
+            return Ok(overloaded(stay));
+        }
+        let response = worker.handler.call(request, peer, interim).await;
+        if control.hints().are_waiting() {
+            return Ok(Box::pin(after_hints(stay, response)).await);
+        }
+        Ok(stay.end(response))
+    }
+
+    /// The stay is made before the handler runs and dropped with the answer's body, or with the future if the client
+    /// goes away: what was counted is always given back.
+    fn begin(self: Arc<Self>, mut request: Request<Incoming>) -> (Stay<H>, Request<Incoming>, Interim) {
+        let control = &self.control;
+        if let Some(fault) = control.request_began() {
             request.extensions_mut().insert(fault);
         }
-        let worker = &self.worker;
-        let settings = &worker.limits.settings;
         let interim = match request.version() {
-            Version::HTTP_11 => Interim::open(&self.control, self.control.latest_request(), settings),
+            Version::HTTP_11 => {
+                Interim::open(control, control.latest_request(), &self.worker.limits.settings)
+            }
             _ => Interim::default(),
         };
         let over_http2 = extended::to_handshake(&mut request);
         if over_http2 {
-            request.extensions_mut().insert(Tunnelled::on(&self.control));
+            request.extensions_mut().insert(Tunnelled::on(control));
         }
-        // Made before the handler runs and dropped with the answer's body, or with this future if the client
-        // goes away: what was counted is always given back.
-        let mut stay = Stay { admitted: worker.limits.enter_request(), visit: Arc::clone(&self) };
-        let mut response = if stay.admitted {
-            worker.handler.call(request, &self.peer, interim).await
-        } else {
-            let mut response = worker.handler.overloaded();
-            response.headers_mut().insert(RETRY_AFTER, worker.retry_after.clone());
-            response
-        };
-        if over_http2 {
-            extended::from_answer(&mut response);
-        } else {
-            self.control.hints().close().await;
-            stay.tunnels(response.status());
-        }
-        Ok(response.map(|body| Answer { body, stay }))
+        let admitted = self.worker.limits.enter_request();
+        (Stay { admitted, over_http2, visit: self }, request, interim)
     }
+}
+
+fn overloaded<H: Handler>(stay: Stay<H>) -> Response<Answer<H>> {
+    let worker = &stay.visit.worker;
+    let mut response = worker.handler.overloaded();
+    response.headers_mut().insert(RETRY_AFTER, worker.retry_after.clone());
+    stay.end(response)
+}
+
+/// Hints that came just before the answer go before it.
+async fn after_hints<H: Handler>(stay: Stay<H>, response: Response<H::Body>) -> Response<Answer<H>> {
+    stay.visit.control.hints().turn().await;
+    stay.end(response)
 }
 
 /// A request being answered.
 struct Stay<H> {
     admitted: bool,
+    over_http2: bool,
     visit: Arc<Visit<H>>,
 }
 
-impl<H> Stay<H> {
-    /// A tunnel is counted as a connection, and no longer as a request.
-    fn tunnels(&mut self, status: http::StatusCode) {
-        if status == http::StatusCode::SWITCHING_PROTOCOLS {
-            self.visit.control.became_tunnel();
+impl<H: Handler> Stay<H> {
+    /// The answer is there: nothing may be said before it any more.
+    fn end(self, mut response: Response<H::Body>) -> Response<Answer<H>> {
+        let control = &self.visit.control;
+        if self.over_http2 {
+            extended::from_answer(&mut response);
+        } else {
+            control.hints().close();
+            // A tunnel is counted as a connection, and no longer as a request.
+            if response.status() == http::StatusCode::SWITCHING_PROTOCOLS {
+                control.became_tunnel();
+            }
         }
+        response.map(|body| Answer { body, stay: self })
     }
 }
 
@@ -236,39 +258,43 @@ impl<H: Handler> Body for Answer<H> {
     }
 }
 
-async fn http1<H: Handler>(visit: Arc<Visit<H>>, socket: TokioIo<Socket>) {
+/// What an async block captures is kept once; the arguments of an async function would be kept twice, and this is the
+/// largest part of an idle connection's task.
+fn http1<H: Handler>(visit: Arc<Visit<H>>, socket: TokioIo<Socket>) -> impl Future<Output = ()> {
     let control = Arc::clone(&visit.control);
     let builder = visit.worker.http1.clone();
     let service = service_fn(move |request| Arc::clone(&visit).answer(request));
     let mut connection = Some(builder.serve_connection(socket, service).with_upgrades());
-    let mut draining = false;
-    let left_early = poll_fn(|cx| {
-        let Some(live) = connection.as_mut() else { return Poll::Ready(false) };
-        match control.order(cx.waker()) {
-            Order::Drain if !draining => {
-                // A request that has arrived is taken up before the order is: hyper closes a connection on
-                // which it has not read anything.
-                if let Poll::Ready(ended) = Pin::new(&mut *live).poll(cx) {
-                    log_end(ended);
-                    return Poll::Ready(false);
+    async move {
+        let mut draining = false;
+        let left_early = poll_fn(|cx| {
+            let Some(live) = connection.as_mut() else { return Poll::Ready(false) };
+            match control.order(cx.waker()) {
+                Order::Drain if !draining => {
+                    // A request that has arrived is taken up before the order is: hyper closes a connection on
+                    // which it has not read anything.
+                    if let Poll::Ready(ended) = Pin::new(&mut *live).poll(cx) {
+                        log_end(ended);
+                        return Poll::Ready(false);
+                    }
+                    draining = true;
+                    Pin::new(&mut *live).graceful_shutdown();
                 }
-                draining = true;
-                Pin::new(&mut *live).graceful_shutdown();
+                Order::Serve | Order::Drain => {}
+                Order::Leave => return Poll::Ready(true),
             }
-            Order::Serve | Order::Drain => {}
-            Order::Leave => return Poll::Ready(true),
-        }
-        Pin::new(live).poll(cx).map(|ended| {
-            log_end(ended);
-            false
+            Pin::new(live).poll(cx).map(|ended| {
+                log_end(ended);
+                false
+            })
         })
-    })
-    .await;
-    if left_early
-        && control.was_in_head()
-        && let Some(parts) = connection.take().and_then(http1::UpgradeableConnection::into_parts)
-    {
-        parts.io.inner().stream().write_now(REQUEST_TIMEOUT);
+        .await;
+        if left_early
+            && control.was_in_head()
+            && let Some(parts) = connection.take().and_then(http1::UpgradeableConnection::into_parts)
+        {
+            parts.io.inner().stream().write_now(REQUEST_TIMEOUT);
+        }
     }
 }
 

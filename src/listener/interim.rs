@@ -128,20 +128,27 @@ impl Hints {
         (self.is_open(waiting.request) && !bytes.is_empty()).then_some(bytes)
     }
 
-    /// The answer is there. What came just before it gets one turn in which hyper flushes, and no more: a client
-    /// that does not read must not keep its own answer waiting.
-    pub(super) async fn close(&self) {
-        if self.some.load(Ordering::Acquire) {
-            let mut turned = false;
-            poll_fn(|cx| {
-                if std::mem::replace(&mut turned, true) {
-                    return Poll::Ready(());
-                }
-                cx.waker().wake_by_ref();
-                Poll::Pending
-            })
-            .await;
-        }
+    /// Whether anything waits for its moment.
+    pub(super) fn are_waiting(&self) -> bool {
+        self.some.load(Ordering::Acquire)
+    }
+
+    /// What came just before the answer gets one turn in which hyper flushes, and no more: a client that does not
+    /// read must not keep its own answer waiting.
+    pub(super) async fn turn(&self) {
+        let mut turned = false;
+        poll_fn(|cx| {
+            if std::mem::replace(&mut turned, true) {
+                return Poll::Ready(());
+            }
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        })
+        .await;
+    }
+
+    /// The answer is there.
+    pub(super) fn close(&self) {
         self.open.store(0, Ordering::Relaxed);
     }
 

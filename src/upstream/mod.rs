@@ -16,6 +16,7 @@ mod jar;
 mod lean;
 mod outgoing;
 mod patient;
+mod pieces;
 mod pool;
 mod repeats;
 mod reply;

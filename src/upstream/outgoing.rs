@@ -11,7 +11,7 @@ use http::{HeaderName, HeaderValue, Method, Request, Uri, Version, request};
 
 use super::ahead::{Ahead, Gate};
 use super::body::WireBody;
-use super::{Base, Injected, Jar, OnInterim, OutBody, SealedHeaders};
+use super::{Base, Injected, Jar, OnInterim, OutBody, SealedHeaders, pieces};
 
 /// The request's id, kept or made (ruling 14).
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -365,11 +365,16 @@ pub fn request_id(headers: &mut HeaderMap) -> HeaderValue {
 
 /// A new id, in place of whatever `headers` had.
 pub fn new_request_id(headers: &mut HeaderMap) -> HeaderValue {
-    let mut text = [0; uuid::fmt::Hyphenated::LENGTH];
-    let text = uuid::Uuid::new_v4().hyphenated().encode_lower(&mut text);
-    let id = HeaderValue::from_str(text).unwrap_or_else(|_| HeaderValue::from_static("unknown"));
+    let id = new_id();
     headers.insert(X_REQUEST_ID, id.clone());
     id
+}
+
+fn new_id() -> HeaderValue {
+    let mut text = [0; uuid::fmt::Hyphenated::LENGTH];
+    let text = uuid::Uuid::new_v4().hyphenated().encode_lower(&mut text);
+    let id = pieces::copy(text.as_bytes());
+    HeaderValue::from_maybe_shared(id).unwrap_or_else(|_| HeaderValue::from_static("unknown"))
 }
 
 fn is_plausible_id(id: &[u8]) -> bool {

@@ -35,8 +35,8 @@ enum Source {
     Ended,
     /// From a lean connection.
     Lean(Box<Rest>),
-    /// From hyper.
-    Hyper(Incoming, Holds),
+    /// From hyper. Boxed, as it is rare and large, and every answer is moved from room to room.
+    Hyper(Box<(Incoming, Holds)>),
 }
 
 /// What the body keeps busy.
@@ -49,7 +49,7 @@ pub(super) enum Holds {
 
 impl ReplyBody {
     pub(super) fn new(body: Incoming, holds: Holds, stalls: bool) -> Self {
-        let mut reply = Self { ahead: Bytes::new(), source: Source::Hyper(body, holds), stalls };
+        let mut reply = Self { ahead: Bytes::new(), source: Source::Hyper(Box::new((body, holds))), stalls };
         if reply.has_ended() {
             reply.end();
         }
@@ -157,12 +157,15 @@ impl ReplyBody {
     fn end(&mut self) {
         match std::mem::replace(&mut self.source, Source::Ended) {
             Source::Lean(rest) => rest.end(),
-            Source::Hyper(_, Holds::Conn { conn, pool: Some(pool) }) if !conn.watch.is_uploading() => {
-                if let Some(pool) = pool.upgrade() {
+            Source::Hyper(hyper) => {
+                if let Holds::Conn { conn, pool: Some(pool) } = hyper.1
+                    && !conn.watch.is_uploading()
+                    && let Some(pool) = pool.upgrade()
+                {
                     pool.put(conn);
                 }
             }
-            Source::Hyper(..) | Source::Ended => {}
+            Source::Ended => {}
         }
     }
 
@@ -170,16 +173,23 @@ impl ReplyBody {
         match &self.source {
             Source::Ended => None,
             Source::Lean(rest) => Some(rest.watch()),
-            Source::Hyper(_, Holds::Conn { conn, .. }) => Some(&conn.watch),
-            Source::Hyper(_, Holds::Stream(watch)) => Some(watch),
+            Source::Hyper(hyper) => match &hyper.1 {
+                Holds::Conn { conn, .. } => Some(&conn.watch),
+                Holds::Stream(watch) => Some(watch),
+            },
         }
+    }
+
+    /// Whether a task of the connection's own is ended by the deadline.
+    fn has_a_task(&self) -> bool {
+        matches!(&self.source, Source::Hyper(hyper) if matches!(hyper.1, Holds::Conn { .. }))
     }
 
     fn has_ended(&self) -> bool {
         match &self.source {
             Source::Ended => true,
             Source::Lean(rest) => rest.is_ended(),
-            Source::Hyper(body, _) => body.is_end_stream(),
+            Source::Hyper(hyper) => hyper.0.is_end_stream(),
         }
     }
 
@@ -208,7 +218,7 @@ impl Body for ReplyBody {
         let polled = match &mut this.source {
             Source::Ended => return Poll::Ready(None),
             Source::Lean(rest) => rest.poll_frame(cx),
-            Source::Hyper(body, _) => Pin::new(body).poll_frame(cx).map_err(io::Error::other),
+            Source::Hyper(hyper) => Pin::new(&mut hyper.0).poll_frame(cx).map_err(io::Error::other),
         };
         match polled {
             Poll::Ready(Some(Ok(frame))) => {
@@ -231,9 +241,7 @@ impl Body for ReplyBody {
                 if this.stalls && !watch.is_uploading() {
                     watch.arm(Waiting::Answer);
                 }
-                // A task of the connection's own is ended by the deadline; where there is none, we have to look.
-                let looks = !matches!(this.source, Source::Hyper(_, Holds::Conn { .. }));
-                if looks && watch.poll_fired(cx).is_ready() {
+                if !this.has_a_task() && watch.poll_fired(cx).is_ready() {
                     let stalled = UpstreamError::stalled_by(watch);
                     this.source = Source::Ended;
                     return Poll::Ready(Some(Err(stalled)));
@@ -251,7 +259,7 @@ impl Body for ReplyBody {
         let rest = match &self.source {
             Source::Ended => SizeHint::with_exact(0),
             Source::Lean(rest) => rest.size_hint(),
-            Source::Hyper(body, _) => body.size_hint(),
+            Source::Hyper(hyper) => hyper.0.size_hint(),
         };
         if self.ahead.is_empty() {
             return rest;

@@ -100,17 +100,19 @@ impl Worker {
         let (base, sealed, pool) = (&self.dialer.base, &self.sealed, &self.pool);
         let order = Order { outgoing, base, sealed, pool, told };
         let is_repeatable = outgoing.is_repeatable();
-        let kept = match outgoing.is_upgrade() {
-            true => None,
-            false => self.pool.take_lean(self.age(is_repeatable)),
+        let Some(kept) = self.kept_for(outgoing, is_repeatable) else {
+            return Box::pin(self.send_anew(order)).await;
         };
-        let Some(kept) = kept else { return Box::pin(self.send_anew(order)).await };
         self.repeats.count_request();
-        match kept.exchange(order).await {
-            // The common case: all of it is here.
-            Outcome::Answered(reply) if !is_repeatable || reply.body().is_at_hand() => Ok(reply),
-            outcome => Box::pin(self.settle(order, outcome, true)).await,
-        }
+        let outcome = match kept.exchange(order).await.settled(is_repeatable) {
+            Ok(reply) => return Ok(reply),
+            Err(outcome) => outcome,
+        };
+        Box::pin(self.settle(order, *outcome, true)).await
+    }
+
+    fn kept_for(&self, outgoing: &Outgoing, is_repeatable: bool) -> Option<Lean> {
+        if outgoing.is_upgrade() { None } else { self.pool.take_lean(self.age(is_repeatable)) }
     }
 
     /// The first time of a request for which no connection is kept.

@@ -12,11 +12,11 @@ mod head;
 mod parse;
 
 use std::cell::RefCell;
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 
 use bytes::{Bytes, BytesMut};
 use http::StatusCode;
@@ -88,6 +88,16 @@ pub(super) enum Outcome {
     Failed(UpstreamError),
 }
 
+impl Outcome {
+    /// The common case: an answer that is here whole, or cannot be asked for again anyway.
+    pub(super) fn settled(self, is_repeatable: bool) -> Result<Reply, Box<Self>> {
+        match self {
+            Self::Answered(reply) if !is_repeatable || reply.body().is_at_hand() => Ok(reply),
+            other => Err(Box::new(other)),
+        }
+    }
+}
+
 /// What of a request is still to be written.
 #[derive(Default)]
 struct Unsent {
@@ -102,6 +112,30 @@ struct Unsent {
     look: bool,
     /// How many bytes interim answers took.
     interim: usize,
+}
+
+/// A request on its way, until the head of its answer is there. Written out, since an async function keeps its
+/// arguments twice, and every connection of a client has room for one of these.
+pub(super) struct Exchange<'a> {
+    /// There until it has ended.
+    conn: Option<Lean>,
+    order: Order<'a>,
+    unsent: Unsent,
+}
+
+impl Future for Exchange<'_> {
+    type Output = Outcome;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Outcome> {
+        let Self { conn: kept, order, unsent } = self.get_mut();
+        let Some(conn) = kept else { return Poll::Pending };
+        let parsed = match ready!(conn.poll_exchange(cx, *order, unsent)) {
+            Ok(parsed) => parsed,
+            Err(outcome) => return Poll::Ready(outcome),
+        };
+        let Some(conn) = kept.take() else { return Poll::Pending };
+        Poll::Ready(Outcome::Answered(conn.answered(parsed, *order)))
+    }
 }
 
 impl Lean {
@@ -133,14 +167,9 @@ impl Lean {
     }
 
     /// Sends a request and waits for the head of its answer.
-    pub(super) async fn exchange(mut self, order: Order<'_>) -> Outcome {
+    pub(super) fn exchange(self, order: Order<'_>) -> Exchange<'_> {
         self.watch.begin(false);
-        let mut unsent = Unsent::default();
-        let parsed = poll_fn(|cx| self.poll_exchange(cx, order, &mut unsent)).await;
-        match parsed {
-            Ok(parsed) => Outcome::Answered(self.answered(parsed, order)),
-            Err(outcome) => outcome,
-        }
+        Exchange { conn: Some(self), order, unsent: Unsent::default() }
     }
 
     fn answered(self, parsed: Parsed, order: Order<'_>) -> Reply {

@@ -10,6 +10,7 @@ use hyper::ext::ReasonPhrase;
 use super::MAX_HEAD;
 use super::body::Framing;
 use crate::upstream::answer::{self, Afterwards};
+use crate::upstream::pieces;
 use crate::upstream::reply::is_event_stream;
 
 /// As many fields as hyper's client takes.
@@ -149,7 +150,7 @@ fn head(
     };
     // One piece of memory for the head and a short body; the fields' values are slices of it.
     let taken = length + here.unwrap_or(0);
-    let kept = Bytes::copy_from_slice(&text[..taken]);
+    let kept = pieces::copy(&text[..taken]);
     let mut headers = fields(raw.headers, text, &kept)?;
     answer::strip(status, method, coded, &mut headers);
     let stalls = !(is_typed && headers.get(header::CONTENT_TYPE).is_some_and(is_event_stream));
