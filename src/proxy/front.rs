@@ -1,12 +1,13 @@
 //! The first steps of every request: who may speak, and whose it is. From there on one identity's [`Proxy`] has it.
 
+use std::future::Future;
 use std::sync::Arc;
 
 use http::{Request, Response};
 use hyper::body::Incoming;
 
-use super::Proxy;
 use super::explain::{explain, local_answer};
+use super::{Proxy, Way};
 use crate::guard::{Grant, Guard};
 use crate::listener::{Handler, Interim, Peer};
 use crate::response::{Body, Caller, ProxyError};
@@ -40,18 +41,31 @@ impl Front {
 impl Handler for Front {
     type Body = Body;
 
-    async fn call(&self, request: Request<Incoming>, peer: &Peer, interim: Interim) -> Response<Body> {
+    /// Whatever needs no waiting is done before the future begins.
+    fn call(
+        &self,
+        request: Request<Incoming>,
+        peer: &Peer,
+        interim: Interim,
+    ) -> impl Future<Output = Response<Body>> + Send {
         self.counters().add(Count::Requests);
         let (mut parts, body) = request.into_parts();
         let caller = Caller::of(&mut parts).hearing(interim);
         let mut grant = None;
-        let answer = self.forward(Request::from_parts(parts, body), peer, &caller, &mut grant).await;
-        let mut response = answer.unwrap_or_else(|error| explain(&error, &caller, self.counters()));
-        if let Some(grant) = grant {
-            // On problems too: without it the page would see a network error, and no reason.
-            grant.apply(response.headers_mut());
+        let step = self.admit(Request::from_parts(parts, body), peer, &mut grant);
+        async move {
+            let answer = match step {
+                Ok(Step::Answered(response)) => Ok(*response),
+                Ok(Step::Taken(proxy, way)) => proxy.forward(way, &caller).await,
+                Err(error) => Err(*error),
+            };
+            let mut response = answer.unwrap_or_else(|error| explain(&error, &caller, self.counters()));
+            if let Some(grant) = grant {
+                // On problems too: without it the page would see a network error, and no reason.
+                grant.apply(response.headers_mut());
+            }
+            response
         }
-        response
     }
 
     fn overloaded(&self) -> Response<Body> {
@@ -60,19 +74,28 @@ impl Handler for Front {
 }
 
 impl Front {
-    async fn forward(
+    fn admit(
         &self,
         request: Request<Incoming>,
         peer: &Peer,
-        caller: &Caller,
         granted: &mut Option<Grant>,
-    ) -> Result<Response<Body>, ProxyError> {
+    ) -> Result<Step<'_>, Box<ProxyError>> {
         let admitted = match self.lobby.guard.admit(request, peer) {
             Ok(admitted) => admitted,
-            Err(refusal) if refusal.is_answer() => return Ok(local_answer(&refusal)),
-            Err(refusal) => return Err(refusal.into()),
+            Err(refusal) if refusal.is_answer() => {
+                return Ok(Step::Answered(Box::new(local_answer(&refusal))));
+            }
+            Err(refusal) => return Err(Box::new(refusal.into())),
         };
         *granted = admitted.grant().filter(|grant| !grant.needs_rule()).cloned();
-        self.sole.forward(admitted, caller, granted).await
+        Ok(Step::Taken(&self.sole, self.sole.route(admitted, granted)?))
     }
+}
+
+/// How far a request comes without waiting.
+enum Step<'a> {
+    /// To an answer of our own.
+    Answered(Box<Response<Body>>),
+    /// To whoever takes it further.
+    Taken(&'a Proxy, Way),
 }

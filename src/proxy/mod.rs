@@ -19,6 +19,7 @@ use http::{HeaderMap, Method, Response, StatusCode};
 use http_body::Body as _;
 use hyper::body::Incoming;
 
+use self::plain::Plain;
 use crate::guard::{Admitted, Grant};
 use crate::portal::Reading;
 use crate::response::{Body, Caller, ProxyError};
@@ -46,42 +47,53 @@ impl Proxy {
 }
 
 impl Proxy {
-    /// From the route on.
-    async fn forward(
-        &self,
-        admitted: Admitted<Incoming>,
-        caller: &Caller,
-        granted: &mut Option<Grant>,
-    ) -> Result<Response<Body>, ProxyError> {
+    /// From the route on, as far as it goes without waiting.
+    fn route(&self, admitted: Admitted<Incoming>, granted: &mut Option<Grant>) -> Result<Way, ProxyError> {
         let routed = self.house.routes.resolve(admitted)?;
         self.counters.add_many(Count::CredentialsDropped, u64::from(routed.credentials_dropped()));
         let is_websocket = routed.is_websocket();
         let (parts, body, route, grant) = routed.into_parts();
         *granted = grant;
-
-        // The rare ways are boxed: the task of every idle connection keeps room for the largest future here.
-        if is_websocket {
-            Box::pin(self.tunnel(parts, &route, caller)).await
+        Ok(if is_websocket {
+            Way::Tunnel(Box::new((parts, route)))
         } else if route.protection() == Protection::Sealed && carries_body(&parts, &body) {
-            let limit = self.house.settings.sealed_body;
-            Box::pin(async {
-                let plaintext = self.collect(body, limit).await?;
-                self.sealed(parts, plaintext, &route, caller).await
-            })
-            .await
+            Way::Sealed(Box::new((parts, body, route)))
         } else {
-            self.plain(parts, body, &route, caller).await
+            Way::Plain(Box::new(self.prepare(parts, body, route)))
+        })
+    }
+
+    /// The rest of the way. The rare ways are boxed: every idle connection keeps room for the largest future here.
+    async fn forward(&self, way: Way, caller: &Caller) -> Result<Response<Body>, ProxyError> {
+        match way {
+            Way::Plain(plain) => self.plain(plain, caller).await,
+            Way::Sealed(sealed) => {
+                Box::pin(async {
+                    let (parts, body, route) = *sealed;
+                    let plaintext = self.collect(body, self.house.settings.sealed_body).await?;
+                    self.sealed(parts, plaintext, &route, caller).await
+                })
+                .await
+            }
+            Way::Tunnel(tunnel) => {
+                let (parts, route) = *tunnel;
+                Box::pin(self.tunnel(parts, &route, caller)).await
+            }
         }
     }
 
     /// The lease that goes along, where one does. Without waiting if there is a good one.
     async fn lease(&self, route: &Route) -> Result<Option<Arc<Lease>>, ProxyError> {
+        match (route.bearer(), self.lease_at_hand(route)) {
+            (Bearer::Required, None) => Ok(Some(Box::pin(self.house.session.lease()).await?)),
+            (_, at_hand) => Ok(at_hand),
+        }
+    }
+
+    fn lease_at_hand(&self, route: &Route) -> Option<Arc<Lease>> {
         match route.bearer() {
-            Bearer::Never => Ok(None),
-            Bearer::Required => match self.house.session.current() {
-                Some(lease) => Ok(Some(lease)),
-                None => Ok(Some(Box::pin(self.house.session.lease()).await?)),
-            },
+            Bearer::Never => None,
+            Bearer::Required => self.house.session.current(),
         }
     }
 
@@ -116,6 +128,14 @@ impl Proxy {
             adoption.await;
         }
     }
+}
+
+/// What a request's route makes of it. Boxed, so that what waits is small and is moved at little cost.
+enum Way {
+    Plain(Box<Plain>),
+    Sealed(Box<(Parts, Incoming, Route)>),
+    /// A WebSocket's handshake.
+    Tunnel(Box<(Parts, Route)>),
 }
 
 /// A lease in place of a refused one.

@@ -10,56 +10,79 @@ use hyper::body::Incoming;
 use super::{NEWER_BEARERS, Proxy};
 use crate::portal::{Reading, Verdict};
 use crate::response::{Body, Caller, ProxyError};
-use crate::route::{Protection, Route};
+use crate::route::{Bearer, Protection, Route};
 use crate::session::Lease;
 use crate::telemetry::Count;
 use crate::upstream::{OutBody, Outgoing, Reply};
 
+/// A plain request, before it leaves.
+pub(super) struct Plain {
+    outgoing: Outgoing,
+    /// Unless there is none, or it is in `outgoing` already.
+    body: Option<Incoming>,
+    route: Route,
+    lease: Option<Arc<Lease>>,
+    /// Whether the answer may change the sign-in itself.
+    concerns: bool,
+}
+
 impl Proxy {
+    /// A plain request as far as it comes without waiting.
+    pub(super) fn prepare(&self, parts: Parts, body: Incoming, route: Route) -> Plain {
+        let lease = self.lease_at_hand(&route);
+        let concerns = self.house.settings.adopted.concerns(&parts.method, parts.uri.path());
+        let bearer = lease.as_deref().map(Lease::bearer);
+        let outgoing = Outgoing::plain(parts, OutBody::Empty, bearer, &self.house.injected);
+        let body = (!body.is_end_stream()).then_some(body);
+        Plain { outgoing, body, route, lease, concerns }
+    }
+
     /// A plain request: it streams both ways, unless its body is small enough to be kept for a replay.
     pub(super) async fn plain(
         &self,
-        parts: Parts,
-        body: Incoming,
-        route: &Route,
+        mut plain: Box<Plain>,
         caller: &Caller,
     ) -> Result<Response<Body>, ProxyError> {
-        let lease = self.lease(route).await?;
-        let concerns = self.house.settings.adopted.concerns(&parts.method, parts.uri.path());
-        let bearer = lease.as_deref().map(Lease::bearer);
-        let body = match body.is_end_stream() {
-            true => OutBody::Empty,
-            false => Box::pin(self.hold(body)).await?,
+        if plain.waits() {
+            plain = Box::pin(self.complete(plain)).await?;
+        }
+        if !plain.outgoing.is_held() {
+            return Box::pin(self.streamed(plain, caller)).await;
+        }
+        let reply = self.upstream.send_hearing(&plain.outgoing, &self.teller(caller)).await?;
+        let refusal = match sorted(reply, plain.concerns, false) {
+            Ok(reply) => return Ok(self.house.responder.plain(reply, caller)),
+            Err(refusal) => *refusal,
         };
-        let mut outgoing = Outgoing::plain(parts, body, bearer, &self.house.injected);
-        if !outgoing.is_held() {
-            outgoing.on_interim(self.house.responder.relay(caller));
-            return Box::pin(self.streamed(outgoing, lease, concerns, route, caller)).await;
+        Box::pin(self.reconsider(plain.sent(), refusal, caller)).await
+    }
+
+    /// Waits for a lease, and for a body that is to be kept.
+    async fn complete(&self, mut plain: Box<Plain>) -> Result<Box<Plain>, ProxyError> {
+        if plain.lease.is_none()
+            && let Some(lease) = self.lease(&plain.route).await?
+        {
+            plain.outgoing.set_bearer(lease.bearer());
+            plain.lease = Some(lease);
         }
-        let reply = self.upstream.send_hearing(&outgoing, &self.teller(caller)).await?;
-        if !concerns && !may_be_a_refusal(&reply, false) {
-            return Ok(self.house.responder.plain(reply, caller));
+        if let Some(body) = plain.body.take() {
+            plain.outgoing.set_body(self.hold(body).await?);
         }
-        let mut sent = Sent::of(&outgoing, lease);
-        sent.kept = route.replay().allows(&sent.method).then_some(outgoing);
-        Box::pin(self.reconsider(sent, reply, route, caller)).await
+        Ok(plain)
     }
 
     /// The same for a body that streams, and can be sent but once.
-    async fn streamed(
-        &self,
-        outgoing: Outgoing,
-        lease: Option<Arc<Lease>>,
-        concerns: bool,
-        route: &Route,
-        caller: &Caller,
-    ) -> Result<Response<Body>, ProxyError> {
-        let (sent, waits) = (Sent::of(&outgoing, lease), outgoing.waits_to_be_asked());
+    async fn streamed(&self, mut plain: Box<Plain>, caller: &Caller) -> Result<Response<Body>, ProxyError> {
+        plain.outgoing.on_interim(self.house.responder.relay(caller));
+        let waits = plain.outgoing.waits_to_be_asked();
+        let concerns = plain.concerns;
+        let (sent, outgoing) = plain.parted();
         let reply = self.upstream.send(outgoing).await?;
-        if !concerns && !may_be_a_refusal(&reply, waits) {
-            return Ok(self.house.responder.plain(reply, caller));
-        }
-        let mut response = self.reconsider(sent, reply, route, caller).await?;
+        let refusal = match sorted(reply, concerns, waits) {
+            Ok(reply) => return Ok(self.house.responder.plain(reply, caller)),
+            Err(refusal) => *refusal,
+        };
+        let mut response = self.reconsider(sent, refusal, caller).await?;
         if waits {
             // It was refused, and whether its body will come after all is the client's choice.
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
@@ -72,10 +95,9 @@ impl Proxy {
         &self,
         sent: Sent,
         reply: Reply,
-        route: &Route,
         caller: &Caller,
     ) -> Result<Response<Body>, ProxyError> {
-        let Sent { kept, lease, method, uri, bearers_left } = sent;
+        let Sent { kept, lease, route, method, uri, bearers_left } = sent;
         let (parts, body) = reply.into_parts();
         let body = match body.peek(MAX_REFUSAL).await? {
             Ok(body) => body,
@@ -98,8 +120,9 @@ impl Proxy {
                     // A 401 right after a refresh is the endpoint's own answer.
                     return Ok(self.house.responder.plain(reply, caller));
                 }
-                let sent = Sent { kept: Some(outgoing), lease: Some(newer.lease), method, uri, bearers_left };
-                Box::pin(self.reconsider(sent, reply, route, caller)).await
+                let (kept, lease) = (Some(outgoing), Some(newer.lease));
+                let sent = Sent { kept, lease, route, method, uri, bearers_left };
+                Box::pin(self.reconsider(sent, reply, caller)).await
             }
             (Verdict::NeedsChannel | Verdict::ChannelStale, _, kept)
                 if route.protection() == Protection::Auto =>
@@ -111,7 +134,7 @@ impl Proxy {
                 let Some((request, Some(plaintext))) = kept.map(Outgoing::into_request) else {
                     return Ok(self.house.responder.collected(parts, body, caller));
                 };
-                self.sealed(request, plaintext, route, caller).await
+                self.sealed(request, plaintext, &route, caller).await
             }
             (_, lease, _) => {
                 self.notice(&method, uri.path(), &reading, &body, lease.as_deref()).await;
@@ -126,22 +149,41 @@ struct Sent {
     /// The request itself, where it may be sent again.
     kept: Option<Outgoing>,
     lease: Option<Arc<Lease>>,
+    route: Route,
     method: Method,
     uri: Uri,
     /// How often it may go out again for its bearer. Over zero.
     bearers_left: u8,
 }
 
-impl Sent {
-    fn of(outgoing: &Outgoing, lease: Option<Arc<Lease>>) -> Self {
+impl Plain {
+    fn waits(&self) -> bool {
+        self.body.is_some() || (self.lease.is_none() && self.route.bearer() == Bearer::Required)
+    }
+
+    /// After it was sent from where it is.
+    fn sent(self) -> Sent {
+        let (mut sent, outgoing) = self.parted();
+        sent.kept = sent.route.replay().allows(&sent.method).then_some(outgoing);
+        sent
+    }
+
+    /// Before it is sent, and gone.
+    fn parted(self) -> (Sent, Outgoing) {
+        let Self { outgoing, route, lease, .. } = self;
         let uri = outgoing.path().cloned().map(Uri::from).unwrap_or_default();
         let method = outgoing.method().clone();
-        Self { kept: None, lease, method, uri, bearers_left: NEWER_BEARERS }
+        (Sent { kept: None, lease, route, method, uri, bearers_left: NEWER_BEARERS }, outgoing)
     }
 }
 
 /// The portal's own refusals are short JSON documents; nothing longer is looked at, in bytes.
 const MAX_REFUSAL: usize = 64 * 1024;
+
+/// A reply that passes on, or else one that may be a refusal.
+fn sorted(reply: Reply, concerns: bool, waits: bool) -> Result<Reply, Box<Reply>> {
+    if concerns || may_be_a_refusal(&reply, waits) { Err(Box::new(reply)) } else { Ok(reply) }
+}
 
 /// Whether a reply to a plain request has to be looked at before it is passed on.
 fn may_be_a_refusal(reply: &Reply, waits: bool) -> bool {

@@ -193,6 +193,11 @@ impl Outgoing {
         self.interim = told;
     }
 
+    /// Gives it its body, once that is at hand or is known to stream.
+    pub fn set_body(&mut self, body: OutBody) {
+        self.body = body;
+    }
+
     /// Puts a newer bearer in, for a request that is sent again.
     pub fn set_bearer(&mut self, bearer: &HeaderValue) {
         self.bearer = Some(bearer.clone());
