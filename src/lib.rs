@@ -3,8 +3,8 @@
 //! A request meets the rooms in this order, and [`proxy`] is the only place that knows it:
 //!
 //! ```text
-//! TcpStream -> Request -> Admitted -> Routed -> Lease + Channel -> Outgoing -> Reply -> Response
-//!   listener    guard      route      session    channel          upstream   portal   response
+//! TcpStream -> Request -> Admitted -> Chosen -> Routed -> Lease + Channel -> Outgoing -> Reply -> Response
+//!   listener    guard      whose     route      session    channel          upstream   portal   response
 //! ```
 //!
 //! **The rule.** A room may know the result type of a room already passed, never one that comes later.
@@ -19,6 +19,7 @@
 // The journey, in order.
 pub mod listener;
 pub mod guard;
+pub mod whose;
 pub mod route;
 pub mod channel;
 pub mod session;

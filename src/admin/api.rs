@@ -43,7 +43,7 @@ where
         (&Method::POST, "/v1/login/resend") => resend(state, body).await,
         (&Method::POST, "/v1/logout") => logout(state, body).await,
         (&Method::GET, "/v1/healthz") => Ok(text("live\n")),
-        (&Method::GET, "/v1/readyz") => ready(state),
+        (&Method::GET, "/v1/readyz") => ready(state, parts.uri.query()),
         (&Method::GET, "/metrics") => Ok(exposition(state)),
         (&Method::POST, "/v1/shutdown") => Ok(shutdown(state)),
         (_, "/v1/status" | "/v1/events" | "/v1/healthz" | "/v1/readyz" | "/metrics") => {
@@ -121,7 +121,7 @@ where
     B: http_body::Body<Data = Bytes, Error: std::fmt::Display>,
 {
     let now = state.0.clock.wall();
-    let named = || state.identity(query.and_then(|query| query.strip_prefix("identity=")));
+    let named = || state.identity(query.and_then(named_in));
     let of = |name: &Option<String>| state.identity(name.as_deref());
     let told = match (method, path) {
         (&Method::GET, "/v1/account/profile") => named()?.ask(Ask::Profile).await,
@@ -190,6 +190,11 @@ where
     Ok(json(StatusCode::OK, &told?))
 }
 
+/// Whom a query names.
+fn named_in(query: &str) -> Option<&str> {
+    query.strip_prefix("identity=")
+}
+
 /// What one of our sign-ins stands under.
 const SESSION: &str = "/v1/account/sessions/";
 
@@ -214,9 +219,13 @@ fn subscribe(state: &AdminState) -> Result<Response<Body>, Refusal> {
     Ok(typed(StatusCode::OK, "text/event-stream", events::stream(state.clone(), permit)))
 }
 
-fn ready(state: &AdminState) -> Result<Response<Body>, Refusal> {
-    let report = state.report();
-    let Some(missing) = report.identities.iter().find(|identity| !identity.ready) else {
+/// Whether everybody can serve; with `?identity=NAME`, that one.
+fn ready(state: &AdminState, query: Option<&str>) -> Result<Response<Body>, Refusal> {
+    let identities = match query.and_then(named_in) {
+        Some(name) => vec![state.identity(Some(name))?.report(state.0.clock.wall())],
+        None => state.report().identities,
+    };
+    let Some(missing) = identities.iter().find(|identity| !identity.ready) else {
         return Ok(text("ready\n"));
     };
     let mut problem = match (&missing.error, missing.state) {

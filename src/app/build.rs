@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use http::{HeaderName, HeaderValue};
 
-use super::{StartError, settings};
+use super::{StartError, doors, settings};
 use crate::channel::Fingerprint;
 use crate::clock::SharedClock;
 use crate::config::{Auto, Config, ExtraValue, StoreKind, Surroundings};
 use crate::guard::Guard;
-use crate::listener::{self, Bound, Endpoint};
+use crate::listener::{self, Bound, Door, Endpoint};
 use crate::portal::{Account, Adopted, Client, Dialect};
 use crate::proxy::{House, Lobby};
 use crate::response::Responder;
@@ -20,6 +20,7 @@ use crate::secret::{AccessCode, ClientHash, Expose, LocalKey, SealingPassphrase}
 use crate::session::{Credentials, FileStore, MemoryStore, Owned, SealingKey, SessionHandle, Store};
 use crate::state_dir::StateDir;
 use crate::upstream::{self, Base, Injected, Upstream};
+use crate::whose::{self, Choice};
 
 const ACCESS_CODE: HeaderName = HeaderName::from_static("x-portal-access-code");
 const CLIENT_HASH: HeaderName = HeaderName::from_static("x-client-hash");
@@ -63,6 +64,32 @@ impl Secrets {
         })
     }
 
+    /// Those of another identity of the same proxy, where `theirs` is the configuration of these: what is the same
+    /// for both is not fetched again.
+    pub(super) async fn fetch_beside(
+        &self,
+        theirs: &Config,
+        config: &Config,
+        from: &Surroundings<'_>,
+    ) -> Result<Self, StartError> {
+        let access_code = match config.portal.access_code == theirs.portal.access_code {
+            true => self.access_code.clone(),
+            false => config.portal.fetch_access_code(from).await?,
+        };
+        let client_hash = match config.portal.client_hash == theirs.portal.client_hash {
+            true => self.client_hash.clone(),
+            false => config.portal.client_hash.fetch(&config.state_dir, from).await?,
+        };
+        Ok(Self {
+            access_code,
+            client_hash,
+            credentials: config.login.credentials(from).await?,
+            local_key: self.local_key.clone(),
+            extra_headers: self.extra_headers.clone(),
+            sealing: self.sealing.clone(),
+        })
+    }
+
     /// The headers of the identity that go on every request.
     ///
     /// # Errors
@@ -80,7 +107,7 @@ impl Secrets {
     }
 }
 
-/// Opens every socket, for every worker.
+/// Opens every socket, for every worker: those of `[listen]` by the door 0, those of an identity by its own.
 pub(super) fn bind(config: &Config) -> Result<Vec<Bound>, listener::BindError> {
     let workers = match config.listen.workers {
         Auto::Given(workers) => workers,
@@ -90,17 +117,27 @@ pub(super) fn bind(config: &Config) -> Result<Vec<Bound>, listener::BindError> {
     let unix = config.listen.unix_socket.iter().cloned().map(Endpoint::Unix);
     let mut endpoints = tcp(&config.listen.addresses);
     endpoints.extend(unix);
-    match listener::bind(&endpoints, workers) {
+    let mut all = match listener::bind(&endpoints, workers) {
         // The default names both loopbacks, and not every machine has an IPv6 one.
         Err(listener::BindError::Io { at, .. })
             if config.listen.has_default_addresses() && at.starts_with("[::1]") =>
         {
             endpoints.retain(|endpoint| !matches!(endpoint, Endpoint::Tcp(SocketAddr::V6(_))));
             tracing::info!("this machine has no [::1]; listening on 127.0.0.1 alone");
-            listener::bind(&endpoints, workers)
+            listener::bind(&endpoints, workers)?
         }
-        bound => bound,
+        bound => bound?,
+    };
+    for (nth, identity) in config.identities.iter().enumerate() {
+        let mut endpoints = tcp(&identity.listen);
+        endpoints.extend(identity.unix_socket.iter().cloned().map(Endpoint::Unix));
+        if let Some(door) = doors::of(identity, nth) {
+            for (worker, own) in all.iter_mut().zip(listener::bind(&endpoints, workers)?) {
+                worker.join(own, door);
+            }
+        }
     }
+    Ok(all)
 }
 
 /// The portal's side: the doors out, and whoever speaks to it for the session.
@@ -184,10 +221,22 @@ fn is_at(base: &Base, own: &SocketAddr) -> bool {
 /// What all requests meet before it is known whose they are.
 pub(super) fn lobby(
     config: &Config,
-    secrets: &Secrets,
-    addresses: &[SocketAddr],
+    local_key: Option<LocalKey>,
+    doors: &[(Door, SocketAddr)],
 ) -> Result<Lobby, StartError> {
-    Ok(Lobby { guard: Guard::new(&settings::guard(config, addresses, secrets.local_key.clone()))? })
+    let ways = doors::ways(config, doors);
+    let addresses: Vec<_> = doors.iter().map(|(_, address)| *address).collect();
+    let guard = settings::guard(config, &addresses, &ways, local_key);
+    let choice = match config.identities.is_empty() {
+        true => Choice::sole(),
+        false => Choice::among(&whose::Settings {
+            identities: ways,
+            header: config.choosing.header.clone(),
+            default: config.choosing.default.clone(),
+            hosts: guard.hosts.clone(),
+        }),
+    };
+    Ok(Lobby { guard: Guard::new(&guard)?, choice })
 }
 
 /// One identity's rooms, and its way to the portal for one worker after another.

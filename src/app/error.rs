@@ -3,8 +3,9 @@
 use std::io;
 
 use crate::admin::SocketError;
-use crate::config::{ClientHashError, SecretError};
+use crate::config::{ClientHashError, Config, SecretError};
 use crate::guard::BadSettings;
+use crate::identity::IdentityName;
 use crate::listener::BindError;
 use crate::route::BadPattern;
 use crate::state_dir::StateError;
@@ -45,15 +46,40 @@ pub enum StartError {
     /// The admin socket is not to be had.
     #[error(transparent)]
     Admin(#[from] SocketError),
+    /// One of several identities cannot be served.
+    #[error("identity {identity}")]
+    Of {
+        /// Which one.
+        identity: IdentityName,
+        /// Why.
+        source: Box<Self>,
+    },
     /// The system gives no thread or no runtime.
     #[error("the system gives no thread")]
     Runtime(#[source] io::Error),
 }
 
 impl StartError {
+    /// The same, as about one of several identities; where there is one, there is nothing to tell apart.
+    pub(super) fn of(self, config: &Config) -> Self {
+        match config.own() {
+            Some(own) => Self::Of { identity: own.name.clone(), source: Box::new(self) },
+            None => self,
+        }
+    }
+
+    /// What it is, whoever it is about.
+    pub fn cause(&self) -> &Self {
+        match self {
+            Self::Of { source, .. } => source.cause(),
+            other => other,
+        }
+    }
+
     /// What to do about it, where something can be said.
     pub fn hint(&self) -> Option<String> {
         match self {
+            Self::Of { source, .. } => source.hint(),
             Self::Secret(error) => error.hint(),
             Self::ClientHash(error) => error.hint(),
             Self::State(error) => error.hint(),

@@ -1,52 +1,72 @@
 //! What is counted, as the admin API shows it.
 
-use crate::admin::Metric;
+use super::Resident;
+use crate::admin::{Metric, MetricKind, Sample};
 use crate::listener::Limits;
-use crate::session::SessionHandle;
+use crate::session::Counters;
 use crate::telemetry::{Count, Totals};
 
-/// All metrics, made anew each time they are asked for.
+/// What a session counts: name, help, value.
+type Counted = (&'static str, &'static str, fn(&Counters) -> u64);
+
+const SESSION: [Counted; 8] = [
+    ("portunus_logins", "Logins completed.", |counted| counted.logins),
+    ("portunus_logins_failed", "Logins that ended in an error.", |counted| counted.logins_failed),
+    ("portunus_refreshes", "Refreshes that gave a new pair of tokens.", |counted| counted.refreshes),
+    ("portunus_refreshes_failed", "Refreshes that did not.", |counted| counted.refreshes_failed),
+    ("portunus_channels_opened", "Secure channels opened.", |counted| counted.channels_opened),
+    ("portunus_channels_failed", "Secure channels that could not be opened.", |counted| {
+        counted.channels_failed
+    }),
+    ("portunus_clock_jumps", "Times that a clock was set, or the machine slept.", |counted| {
+        counted.clock_jumps
+    }),
+    ("portunus_store_failures", "Times that the state could not be read or written.", |counted| {
+        counted.store_failures
+    }),
+];
+
+/// All metrics, made anew each time they are asked for; what an identity did has its name. `nobodys` are the requests
+/// of which it is not known whose they are.
 pub(super) fn source(
-    totals: Totals,
+    residents: Vec<Resident>,
+    nobodys: Totals,
     limits: Limits,
-    session: SessionHandle,
 ) -> impl Fn() -> Vec<Metric> + Send + Sync {
     move || {
-        let path = Count::ALL.map(|count| Metric::counter(count.name(), count.help(), totals.get(count)));
-        let counted = session.counters();
-        let sign_in = [
-            ("portunus_logins", "Logins completed.", counted.logins),
-            ("portunus_logins_failed", "Logins that ended in an error.", counted.logins_failed),
-            ("portunus_refreshes", "Refreshes that gave a new pair of tokens.", counted.refreshes),
-            ("portunus_refreshes_failed", "Refreshes that did not.", counted.refreshes_failed),
-            ("portunus_channels_opened", "Secure channels opened.", counted.channels_opened),
-            (
-                "portunus_channels_failed",
-                "Secure channels that could not be opened.",
-                counted.channels_failed,
-            ),
-            (
-                "portunus_clock_jumps",
-                "Times that a clock was set, or the machine slept.",
-                counted.clock_jumps,
-            ),
-            (
-                "portunus_store_failures",
-                "Times that the state could not be read or written.",
-                counted.store_failures,
-            ),
-        ]
-        .map(|(name, help, value)| Metric::counter(name, help, value));
+        let of = |resident: &Resident, value: f64| {
+            Sample::number(value).with("identity", resident.name.to_string())
+        };
+        let path = Count::ALL.map(|count| {
+            let mut samples: Vec<_> =
+                residents.iter().map(|resident| of(resident, resident.totals.get(count) as f64)).collect();
+            let unclaimed = nobodys.get(count);
+            if unclaimed > 0 {
+                samples.push(Sample::number(unclaimed as f64));
+            }
+            Metric { name: count.name(), help: count.help(), kind: MetricKind::Counter, samples }
+        });
+        let counted: Vec<_> =
+            residents.iter().map(|resident| (resident, resident.house.session.counters())).collect();
+        let sign_in = SESSION.map(|(name, help, value)| {
+            let samples =
+                counted.iter().map(|(resident, counted)| of(resident, value(counted) as f64)).collect();
+            Metric { name, help, kind: MetricKind::Counter, samples }
+        });
+        let unsaved = Metric {
+            name: "portunus_unsaved",
+            help: "1 while the login in use could not be stored, so that a crash would lose it.",
+            kind: MetricKind::Gauge,
+            samples: counted
+                .iter()
+                .map(|(resident, counted)| of(resident, f64::from(u8::from(counted.unsaved))))
+                .collect(),
+        };
         let gauges = [
             ("portunus_connections", "Callers' connections open now.", limits.open_connections()),
             ("portunus_in_flight", "Requests on their way now.", limits.in_flight()),
-            (
-                "portunus_unsaved",
-                "1 while the login in use could not be stored, so that a crash would lose it.",
-                usize::from(counted.unsaved),
-            ),
         ]
         .map(|(name, help, value)| Metric::gauge(name, help, value as f64));
-        path.into_iter().chain(sign_in).chain(gauges).collect()
+        path.into_iter().chain(sign_in).chain([unsaved]).chain(gauges).collect()
     }
 }

@@ -10,8 +10,10 @@
 #[cfg(feature = "bench")]
 mod bench;
 mod build;
+mod doors;
 mod error;
 mod metrics;
+mod residents;
 mod settings;
 mod visit;
 mod workers;
@@ -21,6 +23,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -28,24 +31,27 @@ use crate::admin::{self, AdminState};
 use crate::clock::SharedClock;
 use crate::config::{Config, Environment, Person};
 use crate::identity::IdentityName;
-use crate::proxy::House;
+use crate::listener::{Bound, Door};
 use crate::session::SessionHandle;
 use crate::telemetry::Totals;
 
 pub use build::Secrets;
 pub(crate) use build::portal;
 pub use error::StartError;
+pub use residents::Resident;
 pub use visit::{Visit, try_addresses};
 
+use residents::Built;
 use workers::Workers;
 
 /// A proxy that accepts requests. Dropped without [`Running::stop`], it ends at once, without draining.
 #[derive(Debug)]
 pub struct Running {
     addresses: Vec<SocketAddr>,
+    doors: Vec<Door>,
     admin_socket: Option<PathBuf>,
-    house: Arc<House>,
-    totals: Totals,
+    /// In the order of the configuration; there is always one.
+    residents: Vec<Resident>,
     workers: Workers,
     admin: Option<JoinHandle<()>>,
     /// Asked over the admin API to stop.
@@ -66,37 +72,31 @@ pub async fn start(
     person: Option<&(dyn Person + Sync)>,
     clock: SharedClock,
 ) -> Result<Running, StartError> {
-    let secrets = Secrets::fetch(config, &config.surroundings(environment, person)).await?;
+    let all = residents::fetch(config, &config.surroundings(environment, person)).await?;
     let bound = build::bind(config)?;
-    let addresses = bound.first().map(crate::listener::Bound::addresses).unwrap_or_default();
     let admin_socket = config.admin_socket.as_deref().map(admin::bind).transpose()?;
-    let (house, upstream, account) = build::house(config, &secrets, &addresses, clock.clone())?;
-    let (lobby, house) = (build::lobby(config, &secrets, &addresses)?, Arc::new(house));
+    // Every worker has the same.
+    let doors = bound.first().map(Bound::doors).unwrap_or_default();
+    let addresses: Vec<_> = doors.iter().map(|(_, address)| *address).collect();
+    let local_key = all.first().and_then(|(_, secrets)| secrets.local_key.clone());
+    let lobby = Arc::new(build::lobby(config, local_key, &doors)?);
+    let built = residents::build(all, &addresses, &clock)?;
+    let residents: Vec<_> = built.iter().map(|built| built.resident.clone()).collect();
 
     let (stop, stopped) = watch::channel(false);
-    let totals = Totals::default();
+    let nobodys = Totals::default();
     let limits = crate::listener::Limits::new(settings::listener(config));
-    let workers = Workers::start(bound, &Arc::new(lobby), &house, &upstream, &totals, &limits, &stopped)?;
+    let workers = Workers::start(bound, &lobby, &built, &nobodys, &limits, &stopped)?;
     let (asking, asked) = watch::channel(false);
     let socket_path = admin_socket.as_ref().map(|socket| socket.file.path().to_owned());
     let admin = match admin_socket {
         Some(socket) => {
-            let source = config.login.password.as_ref().map(|source| format!("login.password: {source}"));
-            let identity = admin::Identity::new(
-                IdentityName::sole(),
-                Arc::new(house.session.clone()),
-                secrets.credentials,
-            )
-            .with_account(Arc::new(account), source);
-            let state = admin_state(
-                identity,
-                clock,
-                &addresses,
-                metrics::source(totals.clone(), limits, house.session.clone()),
-                move || {
-                    asking.send_replace(true);
-                },
-            );
+            let identities = built.into_iter().map(Built::into_admin).collect();
+            let metrics = metrics::source(residents.clone(), nobodys, limits);
+            let shutdown = move || {
+                asking.send_replace(true);
+            };
+            let state = admin_state(identities, clock, &addresses, metrics, shutdown);
             let admin::Socket { listener, file } = socket;
             let listener = tokio::net::UnixListener::from_std(listener).map_err(StartError::Runtime)?;
             Some(tokio::spawn(async move {
@@ -108,9 +108,9 @@ pub async fn start(
     };
     Ok(Running {
         addresses,
+        doors: doors.into_iter().map(|(door, _)| door).collect(),
         admin_socket: socket_path,
-        house,
-        totals,
+        residents,
         workers,
         admin,
         asked,
@@ -130,14 +130,25 @@ impl Running {
         self.admin_socket.as_deref()
     }
 
-    /// The sign-in.
-    pub fn session(&self) -> &SessionHandle {
-        &self.house.session
+    /// The same, each with the identity whose own it is, if it is one's.
+    pub fn doors(&self) -> impl Iterator<Item = (SocketAddr, Option<&IdentityName>)> {
+        let whose = |door: &Door| Some(&self.residents.get(door.0.checked_sub(1)?)?.name);
+        self.addresses.iter().zip(&self.doors).map(move |(address, door)| (*address, whose(door)))
     }
 
-    /// What the request path has counted.
+    /// The identities, in the order of the configuration.
+    pub fn residents(&self) -> &[Resident] {
+        &self.residents
+    }
+
+    /// The sign-in of the first identity: for most, of the only one.
+    pub fn session(&self) -> &SessionHandle {
+        self.residents[0].session()
+    }
+
+    /// What the requests of the first identity have counted.
     pub fn totals(&self) -> &Totals {
-        &self.totals
+        self.residents[0].totals()
     }
 
     /// Completes when somebody asks over the admin API to stop; never, if there is none.
@@ -152,7 +163,7 @@ impl Running {
     pub async fn stop(mut self) -> bool {
         self.stop.send_replace(true);
         let drained = self.workers.join(self.drain).await;
-        self.house.session.close().await;
+        join_all(self.residents.iter().map(|resident| resident.session().close())).await;
         if let Some(admin) = self.admin.take() {
             let _ = admin.await;
         }
@@ -161,14 +172,14 @@ impl Running {
 }
 
 fn admin_state(
-    identity: admin::Identity,
+    identities: Vec<admin::Identity>,
     clock: SharedClock,
     addresses: &[SocketAddr],
     metrics: impl Fn() -> Vec<admin::Metric> + Send + Sync + 'static,
     shutdown: impl Fn() + Send + Sync + 'static,
 ) -> AdminState {
     let listen = addresses.iter().map(|address| format!("http://{address}")).collect();
-    AdminState::new(vec![identity], clock, env!("CARGO_PKG_VERSION"), listen, metrics, shutdown)
+    AdminState::new(identities, clock, env!("CARGO_PKG_VERSION"), listen, metrics, shutdown)
 }
 
 /// Completes when the stop is told, or whoever would tell it has gone.

@@ -9,6 +9,7 @@ use crate::route::{self, CredentialHeader, DialectPaths, HeaderSettings, OnClien
 use crate::secret::LocalKey;
 use crate::session::Credentials;
 use crate::upstream::{Injected, Jar, JarLimits};
+use crate::whose::Ways;
 use crate::{guard, listener, proxy, response, session};
 
 pub(super) fn listener(config: &Config) -> listener::Settings {
@@ -34,6 +35,7 @@ pub(super) fn listener(config: &Config) -> listener::Settings {
 pub(super) fn guard(
     config: &Config,
     addresses: &[SocketAddr],
+    ways: &[Ways],
     local_key: Option<LocalKey>,
 ) -> guard::Settings {
     let mut hosts: Vec<String> = addresses
@@ -45,6 +47,7 @@ pub(super) fn guard(
     let named = addresses.iter().filter(|a| !a.ip().is_loopback() && !a.ip().is_unspecified());
     hosts.extend(named.map(ToString::to_string));
     hosts.extend(config.guard.allowed_hosts.iter().map(|host| host.authority().to_string()));
+    hosts.extend(ways.iter().flat_map(|ways| ways.hosts.iter().cloned()));
     hosts.sort_unstable();
     hosts.dedup();
     let origins = |origins: &[config::Origin]| -> Vec<String> {
@@ -52,7 +55,6 @@ pub(super) fn guard(
     };
     guard::Settings {
         hosts,
-        subdomains: false,
         allowed_origins: origins(&config.guard.allowed_origins),
         route_origins: config.routes.iter().flat_map(|route| origins(&route.allow_origin)).collect(),
         allow_credentials: config.guard.allow_credentials,
@@ -81,6 +83,7 @@ pub(super) fn route(
         unmatched: if dialect.channel.is_some() { route::Protection::Auto } else { route::Protection::Plain },
         max_target_bytes: config.limits.uri,
         max_learned: config.limits.learned_paths,
+        policy: policy(config),
         headers: headers(config, injected),
     })
 }
@@ -99,20 +102,33 @@ fn rule(written: &config::Route, dialect: &Dialect) -> Rule {
         config::Bearer::Never => route::Bearer::Never,
         config::Bearer::Required => route::Bearer::Required,
     };
-    let replay = match written.replay {
-        config::Replay::Never => route::Replay::Never,
-        config::Replay::Idempotent => route::Replay::Idempotent,
-        config::Replay::Buffered => route::Replay::Buffered,
-    };
     let allow_origin =
         written.allow_origin.iter().filter_map(|o| o.header().to_str().ok().map(str::to_owned)).collect();
     Rule {
         methods: written.methods.clone(),
         protection,
         bearer,
-        replay,
+        replay: replay(written.replay),
         allow_origin,
         ..Rule::for_path(path)
+    }
+}
+
+fn replay(written: config::Replay) -> route::Replay {
+    match written {
+        config::Replay::Never => route::Replay::Never,
+        config::Replay::Idempotent => route::Replay::Idempotent,
+        config::Replay::Buffered => route::Replay::Buffered,
+    }
+}
+
+/// What one of several identities may ask for; where there is one, everything.
+fn policy(config: &Config) -> route::Policy {
+    let Some(own) = config.own() else { return route::Policy::default() };
+    route::Policy {
+        read_only: own.read_only,
+        allow: own.allow.iter().map(|allowed| (allowed.method.clone(), allowed.path.clone())).collect(),
+        most_replay: replay(own.replay),
     }
 }
 
@@ -129,6 +145,7 @@ fn headers(config: &Config, injected: &Injected) -> HeaderSettings {
             config::Cookies::Pass => route::Cookies::Pass,
         },
         local_key_header: Some(config.guard.local_key_header.clone()),
+        identity_header: Some(config.choosing.header.clone()),
     }
 }
 

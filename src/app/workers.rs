@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 
+use super::residents::Built;
 use super::{StartError, told};
 use crate::listener::{self, Bound, Limits};
-use crate::proxy::{Front, House, Lobby, Proxy};
+use crate::proxy::{Front, Lobby, Proxy};
 use crate::telemetry::Totals;
-use crate::upstream::Upstream;
 
 /// The workers, until they are joined.
 #[derive(Debug)]
@@ -26,9 +26,8 @@ impl Workers {
     pub(super) fn start(
         bound: Vec<Bound>,
         lobby: &Arc<Lobby>,
-        house: &Arc<House>,
-        upstream: &Upstream,
-        totals: &Totals,
+        built: &[Built],
+        nobodys: &Totals,
         limits: &Limits,
         stopped: &watch::Receiver<bool>,
     ) -> Result<Self, StartError> {
@@ -40,8 +39,11 @@ impl Workers {
                 .enable_all()
                 .build()
                 .map_err(StartError::Runtime)?;
-            let proxy = Proxy::new(house.clone(), upstream.for_another_worker(), totals.for_worker());
-            let front = Arc::new(Front::new(lobby.clone(), proxy));
+            let ways = built.iter().map(|Built { resident, upstream, .. }| {
+                let (house, counters) = (resident.house.clone(), resident.totals.for_worker());
+                Proxy::new(house, upstream.for_another_worker(), counters)
+            });
+            let front = Arc::new(Front::new(lobby.clone(), ways.collect(), nobodys.for_worker()));
             let (limits, stopped, abandoned) = (limits.clone(), stopped.clone(), abandoned.clone());
             let running = running.clone();
             let work = move || {

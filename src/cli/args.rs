@@ -121,6 +121,10 @@ pub struct RunFlags {
 /// `portunus check`.
 #[derive(Debug, Clone, Default, Args)]
 pub struct CheckFlags {
+    /// Which identity, where several are configured
+    #[arg(long, value_name = "NAME")]
+    pub identity: Option<String>,
+
     /// Sign in as well, ask for the profile, and sign out; spends one login attempt
     #[arg(long)]
     pub login: bool,
@@ -198,7 +202,11 @@ pub struct LogoutFlags {
 /// `portunus status`.
 #[derive(Debug, Clone, Default, Args)]
 pub struct StatusFlags {
-    /// The admin API's own JSON, unchanged
+    /// Which identity alone, where several are configured
+    #[arg(long, value_name = "NAME")]
+    pub identity: Option<String>,
+
+    /// The admin API's own JSON, unchanged; of one identity, its part
     #[arg(long)]
     pub json: bool,
 }

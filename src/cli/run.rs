@@ -38,8 +38,9 @@ pub(super) fn run(
         let running = app::start(&config, &variables, person.as_ref().map(|p| p as _), SystemClock::shared())
             .await
             .map_err(|error| Failure::from(&error))?;
-        for address in running.addresses() {
-            terminal.data(&format!("listening on http://{address}"));
+        for (address, whose) in running.doors() {
+            let whose = whose.map(|name| format!(" for {name}")).unwrap_or_default();
+            terminal.data(&format!("listening on http://{address}{whose}"));
         }
         if let Some(socket) = running.admin_socket() {
             terminal.detail(&format!("admin socket {}", socket.display()));
@@ -96,7 +97,7 @@ impl From<&StartError> for Failure {
             what.push_str(&format!(": {cause}"));
             source = cause.source();
         }
-        let failure = match error {
+        let failure = match error.cause() {
             StartError::Secret(_)
             | StartError::ClientHash(_)
             | StartError::NotAHeader { .. }
@@ -104,9 +105,11 @@ impl From<&StartError> for Failure {
             | StartError::Route(_)
             | StartError::OwnListener(_)
             | StartError::Upstream(_) => Self::usage(what),
-            StartError::State(_) | StartError::Bind(_) | StartError::Admin(_) | StartError::Runtime(_) => {
-                Self::failed(what)
-            }
+            StartError::Of { .. }
+            | StartError::State(_)
+            | StartError::Bind(_)
+            | StartError::Admin(_)
+            | StartError::Runtime(_) => Self::failed(what),
         };
         match error.hint() {
             Some(hint) => failure.hint(hint),

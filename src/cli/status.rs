@@ -3,6 +3,7 @@
 use super::args::StatusFlags;
 use super::exit::Exit;
 use super::failure::Failure;
+use super::login::pick;
 use super::span::short;
 use super::terminal::{Paint, Terminal, waiting};
 use crate::admin::{ChallengeReport, Client, ErrorReport, FactorName, IdentityReport, State, StatusReport};
@@ -16,12 +17,26 @@ pub(super) async fn status(
     let json = waiting(terminal, "asking the running proxy", client.status_json()).await?;
     let report: StatusReport = serde_json::from_slice(&json)
         .map_err(|_| Failure::failed("the answer of the running portunus is not understood: its fields"))?;
-    if flags.json {
-        terminal.data(&String::from_utf8_lossy(&json));
-    } else {
-        terminal.data(&render(&report, terminal.paint()));
-    }
-    Ok(if report.ready { Exit::Ok } else { Exit::PersonNeeded })
+    let ready = match &flags.identity {
+        Some(name) => {
+            let several = report.identities.len() > 1;
+            let one = pick(report, Some(name), "status")?;
+            terminal.data(&match flags.json {
+                true => serde_json::json!(one).to_string(),
+                false => block(&one, several, terminal.paint()),
+            });
+            one.ready
+        }
+        None if flags.json => {
+            terminal.data(&String::from_utf8_lossy(&json));
+            report.ready
+        }
+        None => {
+            terminal.data(&render(&report, terminal.paint()));
+            report.ready
+        }
+    };
+    Ok(if ready { Exit::Ok } else { Exit::PersonNeeded })
 }
 
 /// The report for a person: a line for the proxy, a block for each identity.
@@ -33,11 +48,13 @@ fn render(report: &StatusReport, paint: Paint) -> String {
         short(report.uptime),
         if report.listen.is_empty() { "nothing".to_owned() } else { report.listen.join(", ") },
     );
-    let blocks = report.identities.iter().map(|identity| block(identity, paint));
+    let several = report.identities.len() > 1;
+    let blocks = report.identities.iter().map(|identity| block(identity, several, paint));
     std::iter::once(head).chain(blocks).collect::<Vec<_>>().join("\n\n")
 }
 
-fn block(identity: &IdentityReport, paint: Paint) -> String {
+/// One identity; among several, what is to be done about it names it.
+fn block(identity: &IdentityReport, several: bool, paint: Paint) -> String {
     let mut rows = vec![
         ("identity", identity.identity.clone()),
         ("account", identity.account.email.clone().unwrap_or_else(|| "not configured".to_owned())),
@@ -54,7 +71,8 @@ fn block(identity: &IdentityReport, paint: Paint) -> String {
         rows.push(("error", failed(error)));
         rows.extend(error.hint.clone().map(|hint| ("hint", hint)));
     } else if !identity.ready {
-        rows.push(("hint", "run `portunus login`".to_owned()));
+        let whose = if several { format!(" --identity {}", identity.identity) } else { String::new() };
+        rows.push(("hint", format!("run `portunus login{whose}`")));
     }
     let line = |(name, value): (&str, String)| format!("  {} {value}", paint.faint(format!("{name:<9}")));
     rows.into_iter().map(line).collect::<Vec<_>>().join("\n")
@@ -190,7 +208,7 @@ portunus 0.1.0 · pid 4242 · up 3 h 12 min · listens on 127.0.0.1:8787, [::1]:
   state     waits for a code
   since     2026-03-21T09:00:00Z
   code      sent to r***@example.com, 4 min 32 s left
-  hint      run `portunus login`
+  hint      run `portunus login --identity default`
 
   identity  alice
   account   not configured

@@ -49,7 +49,7 @@ async fn status_prints_the_apis_own_json_and_logout_its_end() {
     tokio::spawn(serve(listener, state, Limits::default(), std::future::pending()));
 
     let mut out = Script::default();
-    let json = StatusFlags { json: true };
+    let json = StatusFlags { json: true, ..StatusFlags::default() };
     assert_eq!(status::status(&client, &json, &mut out).await, Ok(Exit::PersonNeeded));
     let printed: serde_json::Value = serde_json::from_str(&out.data[0]).unwrap();
     assert_eq!(printed["identities"][0]["state"], "signed-out");

@@ -179,6 +179,7 @@ impl Config {
         let choosing = Choosing::read(&mut reader.section("identities", document), local_key_header);
         let around = Surrounding {
             login: login.as_ref(),
+            sends_cookies: upstream.as_ref().is_some_and(Upstream::sends_cookies),
             addresses: listen.as_ref().map(|listen| listen.addresses.clone()).unwrap_or_default(),
             sockets: (listen.iter().filter_map(|listen| listen.unix_socket.clone()))
                 .chain(admin_socket.iter().flatten().cloned())
@@ -229,8 +230,31 @@ impl Config {
             identity: identity.name.clone(),
             login: identity.login(&self.login),
             portal: identity.portal(&self.portal),
+            upstream: identity.upstream(&self.upstream),
             ..self.clone()
         }
+    }
+
+    /// What is true for each of the identities, in their order; without any, for the one of `[login]`.
+    pub fn each(&self) -> Vec<Self> {
+        match self.identities.as_slice() {
+            [] => vec![self.clone()],
+            several => several.iter().map(|identity| self.of(identity)).collect(),
+        }
+    }
+
+    /// That of the identities whose configuration this is; none where it is the one of `[login]`.
+    pub fn own(&self) -> Option<&Identity> {
+        self.identities.iter().find(|identity| identity.name == self.identity)
+    }
+
+    /// The setting that holds the password, and what it says, for a person who has to change it there.
+    pub fn password_source(&self) -> Option<String> {
+        let source = self.login.password.as_ref()?;
+        Some(match self.own().filter(|identity| identity.email.is_some()) {
+            Some(identity) => format!("password of [[identity]] {}: {source}", identity.name),
+            None => format!("login.password: {source}"),
+        })
     }
 
     /// The deployment's spelling: its preset with the overrides put in.

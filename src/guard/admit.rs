@@ -1,7 +1,7 @@
 //! The checks, in their order.
 
 use http::header::{ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, MAX_FORWARDS};
-use http::uri::Scheme;
+use http::uri::{PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version};
 
 use super::framing::Marks;
@@ -25,6 +25,7 @@ pub struct Guard {
 pub struct Admitted<B> {
     request: Request<B>,
     grant: Option<Grant>,
+    host: Option<usize>,
 }
 
 impl<B> Admitted<B> {
@@ -36,6 +37,21 @@ impl<B> Admitted<B> {
     /// The allowed origin whose page sent it, if it is not our own.
     pub fn grant(&self) -> Option<&Grant> {
         self.grant.as_ref()
+    }
+
+    /// Which of [`Settings::hosts`] it is addressed to; none only by the Unix socket, where any host will do.
+    pub fn host(&self) -> Option<usize> {
+        self.host
+    }
+
+    /// The same request for another path: what it began with has done its work.
+    #[must_use]
+    pub fn at(mut self, path: PathAndQuery) -> Self {
+        let mut parts = std::mem::take(self.request.uri_mut()).into_parts();
+        parts.path_and_query = Some(path);
+        // What was a target with another path is one with this.
+        *self.request.uri_mut() = Uri::from_parts(parts).unwrap_or_default();
+        self
     }
 
     /// The request alone.
@@ -56,7 +72,7 @@ impl Guard {
     /// [`BadSettings`] of the first entry that cannot stand.
     pub fn new(settings: &Settings) -> Result<Self, BadSettings> {
         Ok(Self {
-            own: OwnNames { names: settings.authorities()?, subdomains: settings.subdomains },
+            own: OwnNames(settings.authorities()?),
             allowed_origins: Settings::origins(&settings.allowed_origins)?,
             route_origins: Settings::origins(&settings.route_origins)?,
             allow_credentials: settings.allow_credentials,
@@ -75,14 +91,16 @@ impl Guard {
         }
         let marks = Marks::read(request.headers(), request.version())?;
         check_method(request.method())?;
-        let grant = if marks.origin.is_none() && self.is_plainly_ours(&request, marks.host) {
-            None
+        let plainly = if marks.origin.is_none() { self.plainly_ours(&request, marks.host) } else { None };
+        let (host, grant) = if plainly.is_some() {
+            (plainly, None)
         } else {
             let spoken = spoken_host(&request, marks.host)?;
-            if !peer.is_unix() && !self.own.contain(spoken) {
+            let host = self.own.find(spoken);
+            if !peer.is_unix() && host.is_none() {
                 return Err(Refusal::ForeignHost);
             }
-            self.check_origin(marks.origin, spoken, peer)?
+            (host, self.check_origin(marks.origin, spoken, peer)?)
         };
         if marks.cross_site && grant.is_none() {
             return Err(Refusal::CrossSite);
@@ -103,14 +121,13 @@ impl Guard {
         {
             key.check(request.headers_mut())?;
         }
-        Ok(Admitted { request, grant })
+        Ok(Admitted { request, grant, host })
     }
 
-    /// Whether the one name that is spoken is, byte for byte, one that is ours: then there is nothing to take apart.
-    fn is_plainly_ours<B>(&self, request: &Request<B>, host: Option<&HeaderValue>) -> bool {
-        request.version() <= Version::HTTP_11
-            && request.uri().authority().is_none()
-            && host.is_some_and(|host| self.own.is_written(host.as_bytes()))
+    /// Which of our names the one name that is spoken is, byte for byte: then there is nothing to take apart.
+    fn plainly_ours<B>(&self, request: &Request<B>, host: Option<&HeaderValue>) -> Option<usize> {
+        let alone = request.version() <= Version::HTTP_11 && request.uri().authority().is_none();
+        self.own.find_written(host.filter(|_| alone)?.as_bytes())
     }
 
     /// No `Origin` proves nothing, and the host has been checked; our own is the very name that the request is
@@ -126,7 +143,7 @@ impl Guard {
         // On the Unix socket any host is accepted, so that being the same proves nothing there.
         if let Some(page) = own_origin(text)
             && same(page, spoken)
-            && (!peer.is_unix() || self.own.contain(page))
+            && (!peer.is_unix() || self.own.find(page).is_some())
         {
             return Ok(None);
         }
@@ -224,6 +241,7 @@ impl Guard {
     /// As [`Guard::admit`] for a caller on the loopback; for the rooms behind, which know no peers.
     pub(crate) fn admit_local<B>(&self, request: Request<B>) -> Result<Admitted<B>, Refusal> {
         let client = "127.0.0.1:50000".parse().unwrap();
-        self.admit(request, &Peer::Tcp { client, local: "127.0.0.1:8787".parse().unwrap() })
+        let (local, door) = ("127.0.0.1:8787".parse().unwrap(), crate::listener::Door(0));
+        self.admit(request, &Peer::Tcp { client, local, door })
     }
 }

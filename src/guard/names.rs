@@ -77,30 +77,17 @@ impl Authority {
 
 /// The names that are ours.
 #[derive(Debug, Clone)]
-pub(super) struct OwnNames {
-    pub(super) names: Vec<Authority>,
-    pub(super) subdomains: bool,
-}
+pub(super) struct OwnNames(pub(super) Vec<Authority>);
 
 impl OwnNames {
-    /// Whether it is one of them to the letter.
-    pub(super) fn is_written(&self, host: &[u8]) -> bool {
-        self.names.iter().any(|own| own.text.as_bytes() == host)
+    /// Which of them it is to the letter.
+    pub(super) fn find_written(&self, host: &[u8]) -> Option<usize> {
+        self.0.iter().position(|own| own.text.as_bytes() == host)
     }
 
-    pub(super) fn contain(&self, spoken: Spoken<'_>) -> bool {
-        self.names.iter().any(|own| own.is(spoken)) || (self.subdomains && self.contain_label(spoken))
-    }
-
-    /// One label before `localhost`: RFC 6761 keeps that zone on this machine.
-    fn contain_label(&self, spoken: Spoken<'_>) -> bool {
-        const ZONE: &[u8] = b".localhost";
-        let Some(cut) = spoken.host.len().checked_sub(ZONE.len()) else { return false };
-        let (label, zone) = spoken.host.split_at(cut);
-        zone.eq_ignore_ascii_case(ZONE)
-            && !label.is_empty()
-            && !label.contains(&b'.')
-            && self.names.iter().any(|own| own.port == spoken.port)
+    /// Which of them it is, whatever the case.
+    pub(super) fn find(&self, spoken: Spoken<'_>) -> Option<usize> {
+        self.0.iter().position(|own| own.is(spoken))
     }
 }
 
@@ -144,22 +131,16 @@ pub(super) fn own_origin(origin: &[u8]) -> Option<Spoken<'_>> {
 mod tests {
     use super::*;
 
-    fn names(subdomains: bool) -> OwnNames {
+    fn ours(host: &str) -> bool {
         let names = super::super::own_names(8787);
-        OwnNames {
-            names: names.iter().map(|name| Authority::configured(name).unwrap()).collect(),
-            subdomains,
-        }
-    }
-
-    fn ours(subdomains: bool, host: &str) -> bool {
-        Spoken::parse(host.as_bytes()).is_some_and(|spoken| names(subdomains).contain(spoken))
+        let own = OwnNames(names.iter().map(|name| Authority::configured(name).unwrap()).collect());
+        Spoken::parse(host.as_bytes()).is_some_and(|spoken| own.find(spoken).is_some())
     }
 
     #[test]
     fn our_names_are_exact_with_their_port() {
         for host in ["127.0.0.1:8787", "[::1]:8787", "localhost:8787", "LocalHost:8787"] {
-            assert!(ours(false, host), "{host}");
+            assert!(ours(host), "{host}");
         }
         let foreign = [
             "localhost",
@@ -184,25 +165,15 @@ mod tests {
             "::1:8787",
         ];
         for host in foreign {
-            assert!(!ours(false, host), "{host}");
-        }
-    }
-
-    #[test]
-    fn a_label_of_localhost_is_ours_only_if_configured_and_only_one() {
-        assert!(!ours(false, "alice.localhost:8787"));
-        assert!(ours(true, "alice.localhost:8787"));
-        for host in ["a.b.localhost:8787", ".localhost:8787", "alice.localhost:8788", "alicelocalhost:8787"] {
-            assert!(!ours(true, host), "{host}");
+            assert!(!ours(host), "{host}");
         }
     }
 
     #[test]
     fn only_port_80_may_go_without_saying() {
-        let names =
-            OwnNames { names: vec![Authority::configured("localhost:80").unwrap()], subdomains: false };
-        assert!(names.contain(Spoken::parse(b"localhost").unwrap()));
-        assert!(names.contain(Spoken::parse(b"localhost:80").unwrap()));
+        let names = OwnNames(vec![Authority::configured("localhost:80").unwrap()]);
+        assert_eq!(names.find(Spoken::parse(b"localhost").unwrap()), Some(0));
+        assert_eq!(names.find(Spoken::parse(b"localhost:80").unwrap()), Some(0));
     }
 
     #[test]

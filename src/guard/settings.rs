@@ -11,8 +11,6 @@ pub struct Settings {
     /// The names under which a caller may address us, each with its port: `127.0.0.1:8787`. [`own_names`] makes
     /// the list for a port. A name without a port stands for port 80.
     pub hosts: Vec<String>,
-    /// Whether `<label>.localhost` with the port of any listed name is ours too, to tell identities apart.
-    pub subdomains: bool,
     /// Origins whose pages may call us, such as a front end's development server: `http://localhost:5173`.
     pub allowed_origins: Vec<String>,
     /// Origins that some rule of the route table allows: admitted here, and held to that rule there.
@@ -30,7 +28,6 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             hosts: Vec::new(),
-            subdomains: false,
             allowed_origins: Vec::new(),
             route_origins: Vec::new(),
             allow_credentials: false,

@@ -1,7 +1,7 @@
 use http::{HeaderMap, Method, Request, StatusCode, Version};
 
 use super::*;
-use crate::listener::Peer;
+use crate::listener::{Door, Peer};
 use crate::secret::LocalKey;
 
 type Fields = &'static [(&'static str, &'static str)];
@@ -17,11 +17,15 @@ fn guard() -> Guard {
 }
 
 fn tcp() -> Peer {
-    Peer::Tcp { client: "127.0.0.1:50000".parse().unwrap(), local: "127.0.0.1:8787".parse().unwrap() }
+    Peer::Tcp {
+        client: "127.0.0.1:50000".parse().unwrap(),
+        local: "127.0.0.1:8787".parse().unwrap(),
+        door: Door(0),
+    }
 }
 
 fn unix() -> Peer {
-    Peer::Unix { uid: 1000 }
+    Peer::Unix { uid: 1000, door: Door(0) }
 }
 
 fn request(method: &str, target: &str, version: Version, headers: &[(&str, &str)]) -> Request<()> {

@@ -10,6 +10,8 @@ use std::sync::Arc;
 
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
+use super::Door;
+
 /// Connections that the kernel holds for us until we accept them.
 const BACKLOG: i32 = 1024;
 
@@ -29,7 +31,7 @@ pub enum Endpoint {
 /// The sockets of one worker, listening.
 #[derive(Debug)]
 pub struct Bound {
-    pub(super) sockets: Vec<Listening>,
+    pub(super) sockets: Vec<(Listening, Door)>,
 }
 
 #[derive(Debug)]
@@ -41,11 +43,26 @@ pub(super) enum Listening {
 impl Bound {
     /// The TCP addresses, with the ports that were chosen.
     pub fn addresses(&self) -> Vec<SocketAddr> {
-        let address = |socket: &Listening| match socket {
-            Listening::Tcp(listener) => listener.local_addr().ok(),
-            Listening::Unix(..) => None,
-        };
-        self.sockets.iter().filter_map(address).collect()
+        self.sockets.iter().filter_map(|(socket, _)| socket.address()).collect()
+    }
+
+    /// The TCP addresses, each with its door.
+    pub fn doors(&self) -> Vec<(Door, SocketAddr)> {
+        self.sockets.iter().filter_map(|(socket, door)| Some((*door, socket.address()?))).collect()
+    }
+
+    /// Takes the sockets of another set as well, as those of this door.
+    pub fn join(&mut self, other: Self, door: Door) {
+        self.sockets.extend(other.sockets.into_iter().map(|(socket, _)| (socket, door)));
+    }
+}
+
+impl Listening {
+    fn address(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Tcp(listener) => listener.local_addr().ok(),
+            Self::Unix(..) => None,
+        }
     }
 }
 
@@ -130,7 +147,7 @@ fn bind_tcp(wanted: SocketAddr, bound: &mut [Bound]) -> Result<u16, BindError> {
         socket.listen(BACKLOG).map_err(fail)?;
         let listener = TcpListener::from(socket);
         address.set_port(listener.local_addr().map_err(fail)?.port());
-        worker.sockets.push(Listening::Tcp(listener));
+        worker.sockets.push((Listening::Tcp(listener), Door::default()));
     }
     Ok(address.port())
 }
@@ -171,7 +188,7 @@ fn bind_unix(path: &Path, bound: &mut [Bound]) -> Result<(), BindError> {
     socket.listen(BACKLOG).map_err(fail)?;
     for worker in bound {
         let listener = UnixListener::from(socket.try_clone().map_err(fail)?);
-        worker.sockets.push(Listening::Unix(listener, Arc::clone(&file)));
+        worker.sockets.push((Listening::Unix(listener, Arc::clone(&file)), Door::default()));
     }
     Ok(())
 }

@@ -27,7 +27,7 @@ pub use extended::Tunnelled;
 pub use handler::Handler;
 pub use interim::Interim;
 pub use limits::{Limits, Settings};
-pub use peer::Peer;
+pub use peer::{Door, Peer};
 pub use serve::serve;
 pub use timed::{TimedBody, TimedBodyError};
 pub use witness::Malformed;

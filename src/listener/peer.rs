@@ -2,6 +2,10 @@
 
 use std::net::SocketAddr;
 
+/// Which group of sockets a connection came by: 0 is that of `[listen]`, and who has sockets of its own has another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Door(pub usize);
+
 /// Who sent a request, as the kernel says it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Peer {
@@ -11,15 +15,26 @@ pub enum Peer {
         client: SocketAddr,
         /// Ours.
         local: SocketAddr,
+        /// By which sockets.
+        door: Door,
     },
     /// A Unix connection. The listener has let nobody in but this user and root.
     Unix {
         /// The client's user id, from `SO_PEERCRED`.
         uid: u32,
+        /// By which sockets.
+        door: Door,
     },
 }
 
 impl Peer {
+    /// By which sockets it came.
+    pub fn door(&self) -> Door {
+        match self {
+            Self::Tcp { door, .. } | Self::Unix { door, .. } => *door,
+        }
+    }
+
     /// Whether the peer came by the Unix socket, where no browser can come from.
     pub fn is_unix(&self) -> bool {
         matches!(self, Self::Unix { .. })

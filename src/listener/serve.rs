@@ -17,7 +17,7 @@ use super::bind::{Listening, SocketFile};
 use super::connection::{self, Worker};
 use super::control::Register;
 use super::socket::Stream;
-use super::{Bound, Handler, Limits, Peer};
+use super::{Bound, Door, Handler, Limits, Peer};
 
 /// Pause after the first failed accept; doubled with each further one.
 const BACK_OFF: Duration = Duration::from_millis(10);
@@ -109,24 +109,27 @@ struct Accepted {
 
 /// The listening sockets, on the runtime.
 struct Doors {
-    doors: Vec<Door>,
+    doors: Vec<Entrance>,
     /// Where the next look begins, so that a busy door does not starve the others.
     next: usize,
 }
 
-enum Door {
-    Tcp(TcpListener),
-    Unix { listener: UnixListener, owner: u32, _file: Arc<SocketFile> },
+enum Entrance {
+    Tcp { listener: TcpListener, door: Door },
+    Unix { listener: UnixListener, owner: u32, door: Door, _file: Arc<SocketFile> },
 }
 
 impl Doors {
     fn open(bound: Bound) -> io::Result<Self> {
-        let open = |socket| {
+        let open = |(socket, door)| {
             Ok(match socket {
-                Listening::Tcp(listener) => Door::Tcp(TcpListener::from_std(listener)?),
-                Listening::Unix(listener, file) => Door::Unix {
+                Listening::Tcp(listener) => {
+                    Entrance::Tcp { listener: TcpListener::from_std(listener)?, door }
+                }
+                Listening::Unix(listener, file) => Entrance::Unix {
                     listener: UnixListener::from_std(listener)?,
                     owner: rustix::process::geteuid().as_raw(),
+                    door,
                     _file: file,
                 },
             })
@@ -158,15 +161,15 @@ impl Doors {
     }
 }
 
-impl Door {
+impl Entrance {
     /// A connection, or `None` for one that is not let in.
     fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<Option<Accepted>>> {
         match self {
-            Self::Tcp(listener) => {
-                listener.poll_accept(cx).map_ok(|(stream, client)| Accepted::tcp(stream, client))
+            Self::Tcp { listener, door } => {
+                listener.poll_accept(cx).map_ok(|(stream, client)| Accepted::tcp(stream, client, *door))
             }
-            Self::Unix { listener, owner, .. } => {
-                listener.poll_accept(cx).map_ok(|(stream, _)| Accepted::unix(stream, *owner))
+            Self::Unix { listener, owner, door, .. } => {
+                listener.poll_accept(cx).map_ok(|(stream, _)| Accepted::unix(stream, *owner, *door))
             }
         }
     }
@@ -174,18 +177,18 @@ impl Door {
     fn close(self) -> io::Result<Vec<Accepted>> {
         let mut last = Vec::new();
         match self {
-            Self::Tcp(listener) => {
+            Self::Tcp { listener, door } => {
                 let listener = listener.into_std()?;
                 while let Ok((stream, client)) = listener.accept() {
                     stream.set_nonblocking(true)?;
-                    last.extend(Accepted::tcp(TcpStream::from_std(stream)?, client));
+                    last.extend(Accepted::tcp(TcpStream::from_std(stream)?, client, door));
                 }
             }
-            Self::Unix { listener, owner, _file } => {
+            Self::Unix { listener, owner, door, _file } => {
                 let listener = listener.into_std()?;
                 while let Ok((stream, _)) = listener.accept() {
                     stream.set_nonblocking(true)?;
-                    last.extend(Accepted::unix(UnixStream::from_std(stream)?, owner));
+                    last.extend(Accepted::unix(UnixStream::from_std(stream)?, owner, door));
                 }
             }
         }
@@ -195,20 +198,20 @@ impl Door {
 
 impl Accepted {
     /// `None` if the client has gone already.
-    fn tcp(stream: TcpStream, client: SocketAddr) -> Option<Self> {
+    fn tcp(stream: TcpStream, client: SocketAddr, door: Door) -> Option<Self> {
         stream.set_nodelay(true).ok()?;
         let local = stream.local_addr().ok()?;
-        Some(Self { stream: Stream::Tcp(stream), peer: Peer::Tcp { client, local } })
+        Some(Self { stream: Stream::Tcp(stream), peer: Peer::Tcp { client, local, door } })
     }
 
     /// `None` for another user.
-    fn unix(stream: UnixStream, owner: u32) -> Option<Self> {
+    fn unix(stream: UnixStream, owner: u32, door: Door) -> Option<Self> {
         let uid = stream.peer_cred().ok()?.uid();
         if !may_enter(uid, owner) {
             tracing::warn!(uid, "another user's connection to the unix socket was refused");
             return None;
         }
-        Some(Self { stream: Stream::Unix(stream), peer: Peer::Unix { uid } })
+        Some(Self { stream: Stream::Unix(stream), peer: Peer::Unix { uid, door } })
     }
 }
 

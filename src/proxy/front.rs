@@ -12,29 +12,35 @@ use crate::guard::{Grant, Guard};
 use crate::listener::{Handler, Interim, Peer};
 use crate::response::{Body, Caller, ProxyError};
 use crate::telemetry::{Count, Counters};
+use crate::whose::Choice;
 
 /// What all workers share before it is known whose a request is.
 #[derive(Debug)]
 pub struct Lobby {
     /// Who may speak.
     pub guard: Guard,
+    /// Whose a request is; its numbers are those of the proxies in every [`Front`].
+    pub choice: Choice,
 }
 
 /// One worker's beginning of every request.
 #[derive(Debug)]
 pub struct Front {
     lobby: Arc<Lobby>,
-    sole: Proxy,
+    /// One for each identity.
+    proxies: Box<[Proxy]>,
+    /// Of the requests that are nobody's.
+    counters: Arc<Counters>,
 }
 
 impl Front {
-    /// For the one identity there is.
-    pub fn new(lobby: Arc<Lobby>, sole: Proxy) -> Self {
-        Self { lobby, sole }
-    }
-
-    fn counters(&self) -> &Counters {
-        &self.sole.counters
+    /// With a proxy for each identity. What is nobody's is counted by `counters`, or by the only one.
+    pub fn new(lobby: Arc<Lobby>, proxies: Vec<Proxy>, counters: Arc<Counters>) -> Self {
+        let counters = match &*proxies {
+            [sole] => Arc::clone(&sole.counters),
+            _ => counters,
+        };
+        Self { lobby, proxies: proxies.into(), counters }
     }
 }
 
@@ -48,18 +54,19 @@ impl Handler for Front {
         peer: &Peer,
         interim: Interim,
     ) -> impl Future<Output = Response<Body>> + Send {
-        self.counters().add(Count::Requests);
         let (mut parts, body) = request.into_parts();
-        let caller = Caller::of(&mut parts).hearing(interim);
+        let mut caller = Caller::of(&mut parts).hearing(interim);
         let mut grant = None;
-        let step = self.admit(Request::from_parts(parts, body), peer, &mut grant);
+        let request = Request::from_parts(parts, body);
+        let (counters, step) = self.enter(request, peer, &mut caller, &mut grant);
+        counters.add(Count::Requests);
         async move {
             let answer = match step {
                 Ok(Step::Answered(response)) => Ok(*response),
                 Ok(Step::Taken(proxy, way)) => proxy.forward(way, &caller).await,
                 Err(error) => Err(*error),
             };
-            let mut response = answer.unwrap_or_else(|error| explain(&error, &caller, self.counters()));
+            let mut response = answer.unwrap_or_else(|error| explain(&error, &caller, counters));
             if let Some(grant) = grant {
                 // On problems too: without it the page would see a network error, and no reason.
                 grant.apply(response.headers_mut());
@@ -69,26 +76,36 @@ impl Handler for Front {
     }
 
     fn overloaded(&self) -> Response<Body> {
-        explain(&ProxyError::Overloaded, &Caller::unknown(), self.counters())
+        explain(&ProxyError::Overloaded, &Caller::unknown(), &self.counters)
     }
 }
 
 impl Front {
-    fn admit(
+    /// How far a request comes without waiting, and who counts it.
+    fn enter(
         &self,
         request: Request<Incoming>,
         peer: &Peer,
+        caller: &mut Caller,
         granted: &mut Option<Grant>,
-    ) -> Result<Step<'_>, Box<ProxyError>> {
+    ) -> (&Counters, Result<Step<'_>, Box<ProxyError>>) {
         let admitted = match self.lobby.guard.admit(request, peer) {
             Ok(admitted) => admitted,
             Err(refusal) if refusal.is_answer() => {
-                return Ok(Step::Answered(Box::new(local_answer(&refusal))));
+                return (&self.counters, Ok(Step::Answered(Box::new(local_answer(&refusal)))));
             }
-            Err(refusal) => return Err(Box::new(refusal.into())),
+            Err(refusal) => return (&self.counters, Err(Box::new(refusal.into()))),
         };
         *granted = admitted.grant().filter(|grant| !grant.needs_rule()).cloned();
-        Ok(Step::Taken(&self.sole, self.sole.route(admitted, granted)?))
+        match self.lobby.choice.of(admitted, peer) {
+            Ok(chosen) => {
+                let proxy = &self.proxies[chosen.nth()];
+                caller.came_under(chosen.prefix());
+                let way = proxy.route(chosen.into_admitted(), granted).map_err(Box::new);
+                (&proxy.counters, way.map(|way| Step::Taken(proxy, way)))
+            }
+            Err(nobody) => (&self.counters, Err(Box::new(nobody.into()))),
+        }
     }
 }
 

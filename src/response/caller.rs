@@ -1,5 +1,7 @@
 //! What an answer has to know of the request it answers.
 
+use std::sync::Arc;
+
 use http::header::{self, HeaderMap};
 use http::{HeaderValue, Method, request};
 
@@ -19,6 +21,8 @@ pub struct Caller {
     takes_trailers: bool,
     accept: Option<HeaderValue>,
     interim: Interim,
+    /// What its path began with before it named an identity.
+    prefix: Option<Arc<str>>,
 }
 
 impl Caller {
@@ -50,6 +54,7 @@ impl Caller {
             takes_trailers,
             accept,
             interim: Interim::default(),
+            prefix: None,
         }
     }
 
@@ -64,6 +69,7 @@ impl Caller {
             takes_trailers: false,
             accept: None,
             interim: Interim::default(),
+            prefix: None,
         }
     }
 
@@ -79,6 +85,16 @@ impl Caller {
     pub fn hearing(mut self, interim: Interim) -> Self {
         self.interim = interim;
         self
+    }
+
+    /// Its path began with this, which is taken off: local paths are below it.
+    pub fn came_under(&mut self, prefix: Option<&Arc<str>>) {
+        self.prefix = prefix.cloned();
+    }
+
+    /// What its path began with, without a slash at the end; empty for most.
+    pub(super) fn prefix(&self) -> &str {
+        self.prefix.as_deref().unwrap_or_default()
     }
 
     /// Where interim answers go.

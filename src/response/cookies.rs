@@ -16,13 +16,16 @@ pub enum Cookies {
 }
 
 impl Cookies {
-    pub(super) fn apply(self, headers: &mut HeaderMap, base: &Base) {
+    /// `under` is what local paths begin with, if anything.
+    pub(super) fn apply(self, headers: &mut HeaderMap, base: &Base, under: &str) {
         if !headers.keys().any(|name| *name == SET_COOKIE) {
             return;
         }
         let cookies: Vec<HeaderValue> = match self {
             Self::Strip => Vec::new(),
-            Self::Pass => headers.get_all(SET_COOKIE).iter().filter_map(|c| adapted(c, base)).collect(),
+            Self::Pass => {
+                headers.get_all(SET_COOKIE).iter().filter_map(|c| adapted(c, base, under)).collect()
+            }
         };
         headers.remove(SET_COOKIE);
         for cookie in cookies {
@@ -31,7 +34,7 @@ impl Cookies {
     }
 }
 
-fn adapted(cookie: &HeaderValue, base: &Base) -> Option<HeaderValue> {
+fn adapted(cookie: &HeaderValue, base: &Base, under: &str) -> Option<HeaderValue> {
     let Ok(text) = cookie.to_str() else { return Some(cookie.clone()) };
     let mut parts = text.split(';').map(str::trim);
     let pair = parts.next()?;
@@ -50,9 +53,15 @@ fn adapted(cookie: &HeaderValue, base: &Base) -> Option<HeaderValue> {
         out.push_str("; ");
         if is("samesite") && value.eq_ignore_ascii_case("none") {
             out.push_str("SameSite=Lax");
-        } else if is("path") && !base.prefix().is_empty() {
+        } else if is("path") && value.starts_with('/') {
+            let path = below(value, base.prefix());
+            // One of this name is for the whole host or not taken at all.
+            let under = if lower.starts_with("__host-") { "" } else { under };
             out.push_str("Path=");
-            out.push_str(below(value, base.prefix()));
+            out.push_str(under);
+            if path != "/" || under.is_empty() {
+                out.push_str(path);
+            }
         } else {
             out.push_str(attribute);
         }
@@ -73,11 +82,15 @@ mod tests {
     use super::*;
 
     fn pass(cookie: &str) -> String {
+        pass_under("", cookie)
+    }
+
+    fn pass_under(under: &str, cookie: &str) -> String {
         let base = Base::new(&url::Url::parse("https://portal.example/pre").unwrap()).unwrap();
         let mut headers = HeaderMap::new();
         headers.append(SET_COOKIE, cookie.parse().unwrap());
         headers.append(SET_COOKIE, HeaderValue::from_static("second=2"));
-        Cookies::Pass.apply(&mut headers, &base);
+        Cookies::Pass.apply(&mut headers, &base, under);
         let all: Vec<_> = headers.get_all(SET_COOKIE).iter().collect();
         assert_eq!(all[1], "second=2");
         all[0].to_str().unwrap().to_owned()
@@ -95,11 +108,25 @@ mod tests {
     }
 
     #[test]
+    fn a_cookie_of_one_identity_stays_below_its_prefix() {
+        for (from, to) in [
+            ("s=1; Path=/pre/x", "s=1; Path=/alice/x"),
+            ("s=1; Path=/pre", "s=1; Path=/alice"),
+            ("s=1; Path=/", "s=1; Path=/alice"),
+            ("s=1; Path=x", "s=1; Path=x"),
+            ("s=1", "s=1"),
+            ("__Host-s=1; Secure; Path=/", "__Host-s=1; Secure; Path=/"),
+        ] {
+            assert_eq!(pass_under("/alice", from), to);
+        }
+    }
+
+    #[test]
     fn stripped_cookies_are_gone() {
         let base = Base::new(&url::Url::parse("https://portal.example").unwrap()).unwrap();
         let mut headers = HeaderMap::new();
         headers.append(SET_COOKIE, HeaderValue::from_static("a=1"));
-        Cookies::Strip.apply(&mut headers, &base);
+        Cookies::Strip.apply(&mut headers, &base, "");
         assert!(headers.is_empty());
     }
 }

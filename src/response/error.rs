@@ -9,6 +9,7 @@ use crate::guard::Refusal;
 use crate::route::NoRoute;
 use crate::session::SessionError;
 use crate::upstream::UpstreamError;
+use crate::whose::Nobody;
 
 /// Everything that can end a request without an answer of the portal. Each has one row in the table.
 #[derive(Debug, thiserror::Error)]
@@ -94,6 +95,18 @@ impl From<NoRoute> for Refused {
     }
 }
 
+impl From<Nobody> for Refused {
+    fn from(nobody: Nobody) -> Self {
+        Self {
+            status: StatusCode::BAD_REQUEST,
+            code: nobody.code(),
+            text: nobody.to_string().into(),
+            hint: nobody.hint().to_string().into(),
+            close: false,
+        }
+    }
+}
+
 impl From<Refusal> for ProxyError {
     fn from(refusal: Refusal) -> Self {
         Self::Refused(refusal.into())
@@ -103,5 +116,11 @@ impl From<Refusal> for ProxyError {
 impl From<NoRoute> for ProxyError {
     fn from(none: NoRoute) -> Self {
         Self::Refused(none.into())
+    }
+}
+
+impl From<Nobody> for ProxyError {
+    fn from(nobody: Nobody) -> Self {
+        Self::Refused(nobody.into())
     }
 }

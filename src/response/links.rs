@@ -76,15 +76,20 @@ fn replace(headers: &mut HeaderMap, name: HeaderName, with: impl FnOnce(&str) ->
 }
 
 fn local(reference: &str, base: &Base, caller: &Caller) -> Option<String> {
+    let below = caller.prefix();
     match base.locate(reference) {
+        Located::Unchanged if !below.is_empty() && is_path(reference) => Some(format!("{below}{reference}")),
         Located::Unchanged => None,
-        Located::Path(path) => Some(path),
+        Located::Path(path) => Some(format!("{below}{path}")),
         // Without a Host to name, the path alone says the same (RFC 9110 section 10.2.2).
-        Located::Local(path) => {
-            Some(caller.origin().map_or(path.clone(), |origin| format!("{origin}{path}")))
-        }
+        Located::Local(path) => Some(format!("{}{below}{path}", caller.origin().unwrap_or_default())),
         Located::Elsewhere(url) => Some(url),
     }
+}
+
+/// Whether it is a path from the root of the host it stands on (RFC 3986 section 4.2).
+fn is_path(reference: &str) -> bool {
+    reference.starts_with('/') && !reference.starts_with("//")
 }
 
 #[cfg(test)]
@@ -139,6 +144,29 @@ mod tests {
             ("<style.css>; rel=preload", "<style.css>; rel=preload"),
         ] {
             assert_eq!(rewritten(LINK, from), to);
+        }
+    }
+
+    #[test]
+    fn what_named_an_identity_is_put_before_local_paths_again() {
+        for (base, from, to) in [
+            ("https://portal.example/pre", "https://portal.example/pre/a", "http://localhost:8787/alice/a"),
+            ("https://portal.example/pre", "/pre/a", "/alice/a"),
+            ("https://portal.example/pre", "/outside", "https://portal.example/outside"),
+            ("https://portal.example", "/a?b", "/alice/a?b"),
+            ("https://portal.example", "relative", "relative"),
+            ("https://portal.example", "//other.example/a", "//other.example/a"),
+            ("https://portal.example", "https://other.example/a", "https://other.example/a"),
+        ] {
+            let base = Base::new(&url::Url::parse(base).unwrap()).unwrap();
+            let request =
+                http::Request::builder().uri("/x").header("host", "localhost:8787").body(()).unwrap();
+            let mut caller = Caller::of(&mut request.into_parts().0);
+            caller.came_under(Some(&"/alice".into()));
+            let mut headers = HeaderMap::new();
+            headers.insert(LOCATION, from.parse().unwrap());
+            rewrite(&mut headers, &base, &caller);
+            assert_eq!(headers[LOCATION], to, "{from}");
         }
     }
 

@@ -77,7 +77,7 @@ impl Responder {
         parts.version = Version::HTTP_11;
         self.headers.clean_response(&mut parts.headers);
         links::rewrite(&mut parts.headers, &self.base, caller);
-        self.cookies.apply(&mut parts.headers, &self.base);
+        self.cookies.apply(&mut parts.headers, &self.base, caller.prefix());
         parts.headers.insert(X_REQUEST_ID, caller.request_id().clone());
     }
 }

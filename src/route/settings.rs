@@ -2,8 +2,7 @@
 
 use http::Method;
 
-use super::HeaderSettings;
-use crate::identity::IdentityName;
+use super::{HeaderSettings, Policy};
 
 /// Whether a request's body is sealed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -28,7 +27,7 @@ pub enum Bearer {
 }
 
 /// When a request that the portal refused unprocessed, for its token or its channel, is sent again by the proxy.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum Replay {
     /// Never.
     Never,
@@ -64,8 +63,6 @@ pub struct Rule {
     pub bearer: Bearer,
     /// When it may be sent again.
     pub replay: Replay,
-    /// Who it speaks for, if not the one chosen otherwise.
-    pub identity: Option<IdentityName>,
     /// Origins whose pages may use it, beside those that the guard allows everywhere.
     pub allow_origin: Vec<String>,
 }
@@ -79,7 +76,6 @@ impl Rule {
             protection: Protection::default(),
             bearer: Bearer::default(),
             replay: Replay::default(),
-            identity: None,
             allow_origin: Vec::new(),
         }
     }
@@ -96,6 +92,8 @@ pub struct Settings {
     pub max_target_bytes: usize,
     /// Paths that may be learnt to need sealing; the next one is not remembered.
     pub max_learned: usize,
+    /// What may be asked for at all.
+    pub policy: Policy,
     /// Which header fields travel on.
     pub headers: HeaderSettings,
 }
@@ -107,6 +105,7 @@ impl Default for Settings {
             unmatched: Protection::Auto,
             max_target_bytes: 8 * 1024,
             max_learned: 1024,
+            policy: Policy::default(),
             headers: HeaderSettings::default(),
         }
     }

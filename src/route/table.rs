@@ -7,9 +7,9 @@ use super::headers::{Found, HeaderPolicy};
 use super::learned::Learned;
 use super::path::{self, PathFault};
 use super::pattern::{BadPattern, Pattern};
+use super::policy::Permit;
 use super::{Bearer, Protection, Replay, Rule, Settings};
 use crate::guard::{Admitted, Grant};
-use crate::identity::IdentityName;
 
 /// The rules, compiled, and what has been learnt. Shared by all workers.
 #[derive(Debug)]
@@ -18,6 +18,7 @@ pub struct RouteTable {
     unmatched: Protection,
     max_target_bytes: usize,
     learned: Learned,
+    permit: Permit,
     headers: HeaderPolicy,
 }
 
@@ -33,7 +34,6 @@ pub struct Route {
     protection: Protection,
     bearer: Bearer,
     replay: Replay,
-    identity: Option<IdentityName>,
 }
 
 impl Route {
@@ -50,11 +50,6 @@ impl Route {
     /// When it may be sent again.
     pub fn replay(&self) -> Replay {
         self.replay
-    }
-
-    /// Who it speaks for, if a rule says so.
-    pub fn identity(&self) -> Option<&IdentityName> {
-        self.identity.as_ref()
     }
 }
 
@@ -117,6 +112,12 @@ pub enum NoRoute {
     /// The page's origin is allowed on other routes only.
     #[error("the page's origin may not use this path")]
     OriginNotAllowed,
+    /// Its identity only reads.
+    #[error("this identity only reads: GET, HEAD and OPTIONS, and no WebSocket")]
+    ReadOnly,
+    /// Its identity may ask for other things only.
+    #[error("this identity may not ask for this")]
+    NotAllowed,
 }
 
 impl NoRoute {
@@ -125,7 +126,7 @@ impl NoRoute {
         match self {
             Self::PathRefused(_) => StatusCode::BAD_REQUEST,
             Self::TargetTooLong(_) => StatusCode::URI_TOO_LONG,
-            Self::OriginNotAllowed => StatusCode::FORBIDDEN,
+            Self::OriginNotAllowed | Self::ReadOnly | Self::NotAllowed => StatusCode::FORBIDDEN,
         }
     }
 
@@ -135,6 +136,8 @@ impl NoRoute {
             Self::PathRefused(_) => "path-refused",
             Self::TargetTooLong(_) => "target-too-long",
             Self::OriginNotAllowed => "origin-not-allowed",
+            Self::ReadOnly => "identity-read-only",
+            Self::NotAllowed => "identity-not-allowed",
         }
     }
 
@@ -148,6 +151,8 @@ impl NoRoute {
             Self::OriginNotAllowed => {
                 "add the origin to the route's allow_origin, or to guard.allowed_origins"
             }
+            Self::ReadOnly => "ask as an identity that may write, or take read_only from its [[identity]]",
+            Self::NotAllowed => "add the path to allow in its [[identity]]",
         }
     }
 }
@@ -164,6 +169,7 @@ impl RouteTable {
             unmatched: settings.unmatched,
             max_target_bytes: settings.max_target_bytes,
             learned: Learned::new(settings.max_learned),
+            permit: Permit::compile(settings.policy)?,
             headers: HeaderPolicy::new(&settings.headers),
         })
     }
@@ -176,6 +182,9 @@ impl RouteTable {
         let (mut request, grant) = admitted.into_parts();
         let route = self.find(&request, grant.as_ref())?;
         let found = self.headers.clean_request(&mut request, grant.is_some());
+        if found.websocket {
+            self.permit.check_tunnel()?;
+        }
         let (parts, body) = request.into_parts();
         Ok(Routed { parts, body, route, found, grant })
     }
@@ -187,6 +196,7 @@ impl RouteTable {
         }
         let method = request.method();
         let path = path::check(request.uri().path())?;
+        self.permit.check(method, &path)?;
         let rule = self
             .rules
             .iter()
@@ -205,8 +215,7 @@ impl RouteTable {
         Ok(Route {
             protection,
             bearer: rule.map_or(Bearer::default(), |rule| rule.bearer),
-            replay: rule.map_or(Replay::default(), |rule| rule.replay),
-            identity: rule.and_then(|rule| rule.identity.clone()),
+            replay: self.permit.replay(rule.map_or(Replay::default(), |rule| rule.replay)),
         })
     }
 
@@ -227,7 +236,7 @@ impl RouteTable {
     }
 }
 
-fn serves(methods: &[Method], method: &Method) -> bool {
+pub(super) fn serves(methods: &[Method], method: &Method) -> bool {
     methods.is_empty()
         || methods.contains(method)
         || (*method == Method::HEAD && methods.contains(&Method::GET))

@@ -20,6 +20,7 @@ mod flows;
 mod hints;
 mod http;
 mod http_cases;
+mod identities;
 mod journey;
 mod leaks;
 mod load;

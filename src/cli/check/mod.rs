@@ -24,6 +24,7 @@ use crate::app::{self, Secrets, Visit};
 use crate::channel::KeyExchange;
 use crate::clock::SystemClock;
 use crate::config::{Config, Inputs};
+use crate::identity::IdentityName;
 use crate::session::Credentials;
 
 /// How long a login may take: a code that was used already makes it wait for the next, up to 30 s, and a refused
@@ -50,7 +51,9 @@ pub(super) async fn check(
         flags: &set,
         unsafe_listen: flags.settings.unsafe_listen,
     };
-    let config = stages.stage("configuration", Some(&inputs), |inputs| async { read(inputs) }).await;
+    let config = stages
+        .stage("configuration", Some(&inputs), |inputs| async { read(inputs, flags.identity.as_deref()) })
+        .await;
     let config = config.as_ref();
 
     let person = join::Typist::of(flags.no_input, environment);
@@ -77,21 +80,51 @@ pub(super) async fn check(
     Ok(stages.finish())
 }
 
-fn read(inputs: &Inputs<'_>) -> Result<Passed<Config>, Fault> {
+fn read(inputs: &Inputs<'_>, identity: Option<&str>) -> Result<Passed<Config>, Fault> {
     let config = Config::load(inputs).map_err(|problems| Fault {
         what: problems.to_string(),
         who: Whose::Person,
         hint: Some("proxy.toml of the project documents every setting; after a change, check again".into()),
         exit: Exit::Usage,
     })?;
+    let config = part_of(config, identity)?;
     let from = inputs.file.map_or_else(|| "no file".to_owned(), |path| path.display().to_string());
     let portal = config.portal.name.as_str();
+    let whose = config.own().map(|own| format!(", for {}", own.name)).unwrap_or_default();
     let detail = format!(
-        "{from}: portal {portal} at {}, dialect {}",
+        "{from}: portal {portal} at {}, dialect {}{whose}",
         config.upstream.url,
         config.portal.dialect.name()
     );
     Ok(Passed { value: config, detail })
+}
+
+/// The part of the one identity that is looked at: the one that is named, else the default, else the only one.
+fn part_of(config: Config, named: Option<&str>) -> Result<Config, Fault> {
+    let named = named.or(config.choosing.default.as_ref().map(IdentityName::as_str));
+    let found = match (config.identities.as_slice(), named) {
+        ([], None) => return Ok(config),
+        ([only], None) => Some(only),
+        (_, None) => None,
+        (all, Some(name)) => all.iter().find(|identity| identity.name.as_str() == name),
+    };
+    if let Some(found) = found {
+        return Ok(config.of(found));
+    }
+    let names: Vec<_> = config.identities.iter().map(|identity| identity.name.to_string()).collect();
+    let (what, hint) = match (named, names.is_empty()) {
+        (Some(name), true) => {
+            (format!("there is no identity {name}; there are no [[identity]] tables"), "leave --identity out")
+        }
+        (Some(name), false) => {
+            (format!("there is no identity {name}; there is {}", names.join(", ")), "name one of them")
+        }
+        (None, _) => (
+            format!("several identities are configured: {}", names.join(", ")),
+            "name one: `portunus check --identity NAME`",
+        ),
+    };
+    Err(Fault { what, who: Whose::Person, hint: Some(hint.into()), exit: Exit::Usage })
 }
 
 fn named(secrets: &Secrets) -> String {

@@ -31,7 +31,7 @@ pub(super) async fn login(
     terminal: &mut impl Terminal,
 ) -> Result<Exit, Failure> {
     let status = waiting(terminal, "asking the running proxy", client.status()).await?;
-    let report = pick(status, flags.identity.as_deref())?;
+    let report = pick(status, flags.identity.as_deref(), "login")?;
     let request = LoginRequest { identity: Some(report.identity.clone()), ..LoginRequest::default() };
     let mut talk = Talk { client, flags, terminal, request, tries_left: TRIES };
     let anew = flags.again || flags.email.is_some() || flags.password_stdin;
@@ -51,7 +51,12 @@ pub(super) async fn login(
     Ok(Exit::Ok)
 }
 
-fn pick(status: StatusReport, name: Option<&str>) -> Result<IdentityReport, Failure> {
+/// The one that is meant; `command` is the one that asks.
+pub(super) fn pick(
+    status: StatusReport,
+    name: Option<&str>,
+    command: &str,
+) -> Result<IdentityReport, Failure> {
     let names: Vec<_> = status.identities.iter().map(|identity| identity.identity.clone()).collect();
     let names = names.join(", ");
     let mut all = status.identities.into_iter();
@@ -63,7 +68,7 @@ fn pick(status: StatusReport, name: Option<&str>) -> Result<IdentityReport, Fail
             (Some(only), None) => Ok(only),
             (None, _) => Err(Failure::failed("the running proxy has no identity to sign in")),
             (Some(_), Some(_)) => Err(Failure::usage(format!("several identities are configured: {names}"))
-                .hint("name one: `portunus login --identity NAME`")),
+                .hint(format!("name one: `portunus {command} --identity NAME`"))),
         },
     }
 }
@@ -166,7 +171,7 @@ impl<T: Terminal> Talk<'_, T> {
 
     /// After a wrong code: the same challenge where the portal keeps it, else the login from its beginning.
     async fn challenge_again(&mut self) -> Result<IdentityReport, Failure> {
-        let report = pick(self.client.status().await?, self.request.identity.as_deref())?;
+        let report = pick(self.client.status().await?, self.request.identity.as_deref(), "login")?;
         if report.state == State::AwaitingCode {
             return Ok(report);
         }

@@ -14,7 +14,8 @@ use crate::config::secret_source::SecretSource;
 use crate::config::section::guard::AllowedHost;
 use crate::config::section::login::{Email, Login};
 use crate::config::section::portal::{ClientHashSource, Portal};
-use crate::config::section::route::PathPattern;
+use crate::config::section::route::{PathPattern, Replay};
+use crate::config::section::upstream::{Cookies, Upstream};
 use crate::config::setting::{Fallback, Kind, Setting, section};
 use crate::config::values::{FromWritten, Words as _};
 use crate::identity::IdentityName;
@@ -53,18 +54,22 @@ section! {
             access_code: Option<SecretSource> = Fallback::Nothing(r#"{ env = "ALICE_ACCESS_CODE" }"#), Kind::Secret;
         "X-Client-Hash. Left out, it is that of [portal]; and where that is \"auto\", one is made for each identity."
             client_hash: Option<ClientHashSource> = Fallback::Nothing(r#""auto""#), Kind::SecretOr("\"auto\", a hash");
-        "The hosts that stand for it. Without it NAME.localhost does; a host without a port has those of [listen]."
+        "The hosts that stand for it. Without it NAME.localhost does; a host without a port has those of [listen] and of its own addresses."
             hosts: Option<Vec<AllowedHost>> = Fallback::Nothing(r#"["alice.localhost"]"#), Kind::List(r#"hosts: "alice.localhost""#);
         "Addresses of its own, on loopback: what comes there is its, under whatever name."
             listen: Vec<SocketAddr> = Fallback::Is("[]"), Kind::List("addresses");
         "A unix socket of its own."
             unix_socket: Option<PathBuf> = Fallback::Nothing(r#""alice.sock""#), Kind::Path;
+        "What becomes of cookies, where it is not as in [upstream]."
+            cookies: Option<Cookies> = Fallback::Nothing(r#""strip""#), Kind::Choice(Cookies::WORDS);
         "What its paths begin with. It is taken off before anything else looks at the path."
             path_prefix: Option<PathPrefix> = Fallback::Nothing(r#""/alice""#), Kind::Text("a path");
         "Whether it only reads: GET, HEAD and OPTIONS, and no WebSocket."
             read_only: bool = Fallback::Is("false"), Kind::Switch;
         "What it may ask for, as in [[route]] path, with a method before it or without; none stands for everything."
             allow: Vec<Allowance> = Fallback::Is("[]"), Kind::List(r#"paths: "GET /web/v1/*""#);
+        "Which of its requests may be sent again at most; a [[route]] may say less."
+            replay: Replay = Fallback::Is(r#""buffered""#), Kind::Choice(Replay::WORDS);
     }
 }
 
@@ -106,6 +111,8 @@ pub(in crate::config) struct Surrounding<'a> {
     pub(in crate::config) login: Option<&'a Login>,
     /// Addresses of `[listen]`.
     pub(in crate::config) addresses: Vec<SocketAddr>,
+    /// Whether `[upstream]` sends cookies of its own.
+    pub(in crate::config) sends_cookies: bool,
     /// Its unix socket, and the admin's.
     pub(in crate::config) sockets: Vec<PathBuf>,
 }
@@ -126,6 +133,10 @@ impl Identity {
         }
         if others.iter().any(|other| other.name == identity.name) {
             identity.report(section, "name", format!("two identities are called {}", identity.name), None);
+        }
+        if around.sends_cookies && identity.cookies == Some(Cookies::Jar) {
+            let text = "'jar' sends cookies, and upstream.extra_headers does too";
+            identity.report(section, "cookies", text.into(), Some("a request has one Cookie header"));
         }
         identity.check_account(section, others, around);
         identity.check_doors(section, others, around);
@@ -225,6 +236,13 @@ impl Identity {
             own.otp_secret.clone_from(&self.otp_secret);
         }
         own.mfa = self.mfa.unwrap_or(login.mfa);
+        own
+    }
+
+    /// The way to the portal, where `upstream` is `[upstream]`.
+    pub(in crate::config) fn upstream(&self, upstream: &Upstream) -> Upstream {
+        let mut own = upstream.clone();
+        own.cookies = self.cookies.unwrap_or(upstream.cookies);
         own
     }
 

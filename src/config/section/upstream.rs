@@ -88,12 +88,16 @@ impl Upstream {
             }
             (Some(_), Some(_)) | (None, None) => {}
         }
-        let has_cookie = upstream.extra_headers.iter().any(|header| header.name == http::header::COOKIE);
-        if has_cookie && upstream.cookies == Cookies::Jar {
+        if upstream.sends_cookies() && upstream.cookies == Cookies::Jar {
             let hint = "leave one of them out: a request has one Cookie header";
             report("cookies", "'jar' sends cookies, and 'extra_headers' does too".into(), hint);
         }
         Some(upstream)
+    }
+
+    /// Whether a cookie is among the extra headers.
+    pub(in crate::config) fn sends_cookies(&self) -> bool {
+        self.extra_headers.iter().any(|header| header.name == http::header::COOKIE)
     }
 
     /// What the doors out are built with, for a portal that speaks this dialect.

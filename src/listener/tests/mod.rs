@@ -518,7 +518,7 @@ async fn the_unix_socket_serves_beside_tcp_and_names_the_user() {
     let uid = rustix::process::getuid().as_raw();
     let mut client = UnixStream::connect(&path).await.unwrap();
     let peer = get(&mut client, "/peer").await;
-    assert!(peer.ends_with(&format!("Unix {{ uid: {uid} }}")), "{peer}");
+    assert!(peer.ends_with(&format!("Unix {{ uid: {uid}, door: Door(0) }}")), "{peer}");
     assert!(get(&mut server.connect().await, "/peer").await.contains("Tcp { client: [::1]:"));
     server.stop();
     assert_eq!(rest(&mut client).await, "");
@@ -552,7 +552,9 @@ async fn a_connections_task_stays_small() {
     let bound = bind(&[Endpoint::Tcp("127.0.0.1:0".parse().unwrap())], NonZeroUsize::MIN).unwrap().remove(0);
     let address = bound.addresses()[0];
     let listener = match bound.sockets.into_iter().next() {
-        Some(super::bind::Listening::Tcp(listener)) => tokio::net::TcpListener::from_std(listener).unwrap(),
+        Some((super::bind::Listening::Tcp(listener), _)) => {
+            tokio::net::TcpListener::from_std(listener).unwrap()
+        }
         _ => panic!("not a TCP socket"),
     };
     let (_client, accepted) = tokio::join!(TcpStream::connect(address), listener.accept());
@@ -561,7 +563,7 @@ async fn a_connections_task_stays_small() {
     let presence = register.enter(limits.enter_connection().unwrap());
     let worker = Arc::new(super::connection::Worker::new(Arc::new(Echo::default()), limits));
     let stream = super::socket::Stream::Tcp(accepted.unwrap().0);
-    let run = super::connection::run(worker, stream, Peer::Unix { uid: 0 }, presence);
+    let run = super::connection::run(worker, stream, Peer::Unix { uid: 0, door: Door(0) }, presence);
     let bytes = size_of_val(&run);
     assert!(bytes <= 1536, "{bytes} bytes");
 }

@@ -56,6 +56,8 @@ pub struct HeaderSettings {
     pub cookies: Cookies,
     /// The header of the local key, which never travels on.
     pub local_key_header: Option<HeaderName>,
+    /// The header that names an identity, which never travels on either.
+    pub identity_header: Option<HeaderName>,
 }
 
 /// The policy, made ready.
@@ -111,9 +113,10 @@ impl HeaderPolicy {
             (http::header::REFERER, Fate::Page),
             (HeaderName::from_static("x-request-id"), Fate::RequestId),
         ];
-        let key = settings.local_key_header.iter().map(|name| (name.clone(), Fate::Drop));
+        let ours = settings.local_key_header.iter().chain(&settings.identity_header);
+        let ours = ours.map(|name| (name.clone(), Fate::Drop));
         let request = Sieve::new(
-            special.into_iter().chain(drops(&REQUEST_DROPS)).chain(built_in()).chain(configured).chain(key),
+            special.into_iter().chain(drops(&REQUEST_DROPS)).chain(built_in()).chain(configured).chain(ours),
             [("x-forwarded-", Fate::Drop), ("sec-fetch-", Fate::Drop)],
         );
         // Whatever a client may send: no credential comes back.

@@ -67,6 +67,11 @@ impl Client {
         Self { address, host: format!("localhost:{}", address.port()) }
     }
 
+    /// The same way under another name.
+    pub fn under(&self, host: &str) -> Self {
+        Self { address: self.address, host: host.to_owned() }
+    }
+
     pub fn host(&self) -> &str {
         &self.host
     }

@@ -49,6 +49,21 @@ impl World {
         Self::start(WorldOptions::default()).await
     }
 
+    /// The same with another proxy in place of this one, which is stopped.
+    pub async fn restarted(self, options: &WorldOptions) -> Self {
+        self.restarted_after(options, || {}).await
+    }
+
+    /// The same, with something done in between.
+    pub async fn restarted_after(self, options: &WorldOptions, between: impl FnOnce()) -> Self {
+        let Self { sim, proxy, portal, directory, .. } = self;
+        assert!(proxy.stop().await);
+        between();
+        let proxy = start_proxy(&sim, options, directory.path()).await.unwrap();
+        let client = Client::new(proxy.addresses()[0]);
+        Self { sim, client, proxy, portal, directory }
+    }
+
     /// The admin socket's other end.
     pub fn admin(&self) -> admin::Client {
         admin::Client::new(self.proxy.admin_socket().unwrap())

@@ -20,8 +20,10 @@ pub struct WorldOptions {
     pub otp_secret: Option<String>,
     /// Settings in TOML, by section and key.
     settings: BTreeMap<(String, String), String>,
-    /// `[[route]]` tables.
-    routes: String,
+    /// `[[route]]` and `[[identity]]` tables.
+    tables: String,
+    /// Variables with secrets that they name.
+    secrets: Vec<(&'static str, String)>,
 }
 
 impl Default for WorldOptions {
@@ -52,7 +54,8 @@ impl WorldOptions {
             password: portal_sim::DEFAULT_PASSWORD.to_owned(),
             otp_secret: Some(portal_sim::DEFAULT_TOTP_SECRET.to_owned()),
             settings: BTreeMap::new(),
-            routes: String::new(),
+            tables: String::new(),
+            secrets: Vec::new(),
         }
     }
 
@@ -70,8 +73,19 @@ impl WorldOptions {
     }
 
     /// A `[[route]]`, by its lines.
-    pub fn route(mut self, lines: &str) -> Self {
-        write!(self.routes, "\n[[route]]\n{lines}\n").unwrap();
+    pub fn route(self, lines: &str) -> Self {
+        self.table("route", lines)
+    }
+
+    /// One of several tables of this name, by its lines.
+    pub fn table(mut self, name: &str, lines: &str) -> Self {
+        write!(self.tables, "\n[[{name}]]\n{lines}\n").unwrap();
+        self
+    }
+
+    /// A variable that some setting names.
+    pub fn secret(mut self, variable: &'static str, secret: &str) -> Self {
+        self.secrets.push((variable, secret.to_owned()));
         self
     }
 
@@ -112,7 +126,8 @@ impl WorldOptions {
         put("portal.name", text(&sim.settings().portal));
         put("portal.dialect", text(self.preset.name()));
         put("portal.access_code", "{ env = \"ACCESS_CODE\" }".to_owned());
-        let mut secrets = vec![("ACCESS_CODE", sim.settings().access_code.clone())];
+        let mut secrets = self.secrets.clone();
+        secrets.push(("ACCESS_CODE", sim.settings().access_code.clone()));
         if let Some(email) = self.email {
             put("login.email", text(email));
             put("login.password", "{ env = \"PASSWORD\" }".to_owned());
@@ -137,7 +152,7 @@ impl WorldOptions {
             }
             writeln!(written, "{key} = {value}").unwrap();
         }
-        (written + &self.routes, secrets)
+        (written + &self.tables, secrets)
     }
 }
 
