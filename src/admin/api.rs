@@ -63,9 +63,15 @@ where
 {
     let body: LoginBody = body.json().await?;
     let identity = state.identity(body.identity.as_deref())?;
+    let by_backup_code = body.use_backup_code;
     let credentials = body.credentials(identity)?;
     identity.left.store(false, Ordering::Relaxed);
-    match identity.session.sign_in(credentials).await {
+    let signed_in = if by_backup_code {
+        identity.session.sign_in_by_backup_code(credentials).await
+    } else {
+        identity.session.sign_in(credentials).await
+    };
+    match signed_in {
         Ok(()) => Ok(json(StatusCode::OK, &identity.report(state.0.clock.wall()))),
         // Not an error to who asked for a login: it is half done.
         Err(SessionError::CodeRequired { .. }) => {

@@ -54,6 +54,8 @@ pub struct LoginRequest {
     pub password: Option<Password>,
     /// Which factor.
     pub mfa: Option<FactorName>,
+    /// Whether the second factor is taken from the configured source of backup codes.
+    pub use_backup_code: bool,
 }
 
 #[derive(Serialize)]
@@ -62,6 +64,7 @@ struct LoginBody<'a> {
     email: Option<&'a str>,
     password: Option<&'a str>,
     mfa: Option<FactorName>,
+    use_backup_code: bool,
 }
 
 #[derive(Serialize)]
@@ -160,6 +163,7 @@ impl Client {
             email: login.email.as_deref(),
             password: login.password.as_ref().map(password_text),
             mfa: login.mfa,
+            use_backup_code: login.use_backup_code,
         };
         self.post("/v1/login", &body).await
     }

@@ -16,6 +16,10 @@ pub enum Cause {
     MfaRequired,
     /// A person has to sign in.
     SignInRequired,
+    /// A backup code was to be taken from its source, and none can be.
+    NoBackupCode,
+    /// The source of a code gave none.
+    CodeSourceFailed,
     /// E-mail or password refused.
     CredentialsRefused,
     /// The code was wrong, or already used.
@@ -125,6 +129,8 @@ impl From<&SessionError> for Explained {
         let (cause, retry_after) = match error {
             SessionError::CodeRequired { expires_in: _ } => (Cause::MfaRequired, None),
             SessionError::PersonRequired { reason: _ } => (Cause::SignInRequired, None),
+            SessionError::NoBackupCode { reason: _ } => (Cause::NoBackupCode, None),
+            SessionError::CodeSource(_) => (Cause::CodeSourceFailed, None),
             SessionError::CredentialsRefused => (Cause::CredentialsRefused, None),
             SessionError::PendingApproval => (Cause::PendingApproval, None),
             SessionError::AccountBlocked(_) => (Cause::AccountBlocked, None),
@@ -185,6 +191,7 @@ impl Cause {
         match self {
             Self::MfaRequired
             | Self::SignInRequired
+            | Self::NoBackupCode
             | Self::LoginGone
             | Self::NoChallenge
             | Self::NoOtpSetup
@@ -206,7 +213,9 @@ impl Cause {
             | Self::PortalRefused
             | Self::PortalNotUnderstood
             | Self::ChannelFailed => StatusCode::BAD_GATEWAY,
-            Self::NoSecureChannel | Self::StateUnusable => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::NoSecureChannel | Self::StateUnusable | Self::CodeSourceFailed => {
+                StatusCode::INTERNAL_SERVER_ERROR
+            }
             Self::SignInTimeout => StatusCode::GATEWAY_TIMEOUT,
             Self::SignInQueueFull | Self::ShuttingDown | Self::TooManySubscribers => {
                 StatusCode::SERVICE_UNAVAILABLE
@@ -224,6 +233,7 @@ impl Cause {
         match self {
             Self::MfaRequired | Self::SignInRequired | Self::CodeRefused | Self::SignedOut => Whose::Person,
             Self::CredentialsRefused
+            | Self::NoBackupCode
             | Self::LoginGone
             | Self::NoChallenge
             | Self::CurrentPasswordRefused
@@ -243,6 +253,7 @@ impl Cause {
             | Self::SignInTimeout => Whose::Portal,
             Self::PortalUnreachable => Whose::Network,
             Self::FingerprintMismatch
+            | Self::CodeSourceFailed
             | Self::NoSecureChannel
             | Self::StateUnusable
             | Self::SignInQueueFull
@@ -265,6 +276,13 @@ impl Cause {
             Self::MfaRequired => "run `portunus login` and enter the code",
             Self::SignInRequired | Self::SignedOut => "run `portunus login`",
             Self::CredentialsRefused => "check e-mail and password, then run `portunus login`",
+            Self::NoBackupCode => {
+                "have new codes made in the portal and put them where `login.backup_codes` says, or sign in by another \
+                 factor: `portunus login`"
+            }
+            Self::CodeSourceFailed => {
+                "see what its source does, by hand; or enter the code: `portunus login`"
+            }
             Self::CodeRefused => "enter a fresh code: a used one is not taken twice",
             Self::LoginGone => "begin again with `portunus login`",
             Self::NoChallenge => "begin a login first: `portunus login`",
@@ -338,9 +356,11 @@ fn with_sources(error: &SessionError) -> String {
             }
         }
         SessionError::Channel(source) => text = format!("{text}: {source}"),
+        SessionError::CodeSource(source) => text = format!("{text}: {source}"),
         SessionError::Store(source) => text = format!("{text}: {source}"),
         SessionError::CodeRequired { .. }
         | SessionError::PersonRequired { .. }
+        | SessionError::NoBackupCode { .. }
         | SessionError::CredentialsRefused
         | SessionError::PendingApproval
         | SessionError::AccountBlocked(_)

@@ -37,6 +37,8 @@ pub(crate) struct Script {
     pub(crate) configured: Option<Credentials>,
     /// What every login fails with.
     pub(crate) failure: Option<SessionError>,
+    /// How many backup codes it says are left.
+    pub(crate) backup_codes_left: Option<u64>,
 }
 
 #[derive(Debug)]
@@ -54,6 +56,7 @@ impl Default for Script {
             strict: true,
             configured: None,
             failure: None,
+            backup_codes_left: None,
         }
     }
 }
@@ -96,7 +99,12 @@ impl FakeSession {
 
 impl SignIn for FakeSession {
     fn standing(&self) -> Standing {
-        Standing { phase: self.state.lock().unwrap().phase.clone(), refresh_at: None, channel: None }
+        Standing {
+            phase: self.state.lock().unwrap().phase.clone(),
+            refresh_at: None,
+            channel: None,
+            backup_codes_left: self.script.backup_codes_left,
+        }
     }
 
     fn changed(&self) -> Pledge<'_, ()> {
@@ -130,6 +138,20 @@ impl SignIn for FakeSession {
             };
             self.put(self.challenge(*method));
             Err(SessionError::CodeRequired { expires_in: self.script.pending })
+        })
+    }
+
+    fn sign_in_by_backup_code(
+        &self,
+        _credentials: Option<Credentials>,
+    ) -> Pledge<'_, Result<(), SessionError>> {
+        Box::pin(async move {
+            self.note("sign_in_by_backup_code".to_owned());
+            if let Some(error) = &self.script.failure {
+                return Err(error.clone());
+            }
+            self.put(self.signed_in());
+            Ok(())
         })
     }
 

@@ -28,6 +28,8 @@ pub(super) struct LoginBody {
     #[serde(deserialize_with = "otp_secret")]
     otp_secret: Option<OtpSecret>,
     mfa: Option<Mfa>,
+    /// Whether the second factor is taken from the configured source of backup codes.
+    pub(super) use_backup_code: bool,
 }
 
 /// `POST /v1/login/code`.
@@ -85,6 +87,7 @@ impl LoginBody {
         Ok(Some(Credentials {
             password: self.password.or_else(|| same.and_then(|login| login.password.clone())),
             otp_secret: self.otp_secret.or_else(|| same.and_then(|login| login.otp_secret.clone())),
+            codes: same.map(|login| login.codes.clone()).unwrap_or_default(),
             mfa: self.mfa.map_or_else(|| same.map(|login| login.mfa).unwrap_or_default(), MfaChoice::from),
             email,
         }))

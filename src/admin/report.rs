@@ -58,6 +58,9 @@ pub struct IdentityReport {
     /// The secure channel, if one is open.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub channel: Option<ChannelReport>,
+    /// How many backup codes were left in their source when one was last taken, if one was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backup_codes_left: Option<u64>,
     /// Why there is no login.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<ErrorReport>,

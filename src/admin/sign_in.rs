@@ -22,6 +22,11 @@ pub trait SignIn: fmt::Debug + Send + Sync + 'static {
     fn changed(&self) -> Pledge<'_, ()>;
     /// Signs in, with these credentials in place of the configured ones.
     fn sign_in(&self, credentials: Option<Credentials>) -> Pledge<'_, Result<(), SessionError>>;
+    /// The same, with the second factor taken from the source of backup codes.
+    fn sign_in_by_backup_code(
+        &self,
+        credentials: Option<Credentials>,
+    ) -> Pledge<'_, Result<(), SessionError>>;
     /// Answers the pending challenge.
     fn answer(&self, code: OneTimeCode) -> Pledge<'_, Result<(), SessionError>>;
     /// Sends the pending challenge's code again, or by another factor.
@@ -39,6 +44,8 @@ pub struct Standing {
     pub refresh_at: Option<SystemTime>,
     /// The secure channel, if one is open.
     pub channel: Option<ChannelStanding>,
+    /// How many backup codes were left when one was last taken from their source, if one was.
+    pub backup_codes_left: Option<u64>,
 }
 
 /// The login's step.
@@ -88,7 +95,12 @@ impl SignIn for SessionHandle {
         let channel = self
             .current_channel()
             .map(|open| ChannelStanding { opened_at: open.opened_at(), expires_at: open.expires_at() });
-        Standing { phase: self.status().into(), refresh_at: self.refresh_at(), channel }
+        Standing {
+            phase: self.status().into(),
+            refresh_at: self.refresh_at(),
+            channel,
+            backup_codes_left: self.counters().backup_codes_left,
+        }
     }
 
     fn changed(&self) -> Pledge<'_, ()> {
@@ -108,6 +120,13 @@ impl SignIn for SessionHandle {
 
     fn sign_in(&self, credentials: Option<Credentials>) -> Pledge<'_, Result<(), SessionError>> {
         Box::pin(async { Self::sign_in(self, credentials).await.map(drop) })
+    }
+
+    fn sign_in_by_backup_code(
+        &self,
+        credentials: Option<Credentials>,
+    ) -> Pledge<'_, Result<(), SessionError>> {
+        Box::pin(async { Self::sign_in_by_backup_code(self, credentials).await.map(drop) })
     }
 
     fn answer(&self, code: OneTimeCode) -> Pledge<'_, Result<(), SessionError>> {

@@ -134,6 +134,7 @@ impl Identity {
             expires_in: None,
             refresh_in: None,
             challenge: None,
+            backup_codes_left: standing.backup_codes_left,
             channel: standing.channel.map(|channel| ChannelReport::new(channel, now)),
             error: None,
             account,

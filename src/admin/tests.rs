@@ -22,7 +22,7 @@ use super::*;
 use crate::clock::ManualClock;
 use crate::identity::IdentityName;
 use crate::secret::{OneTimeCode, OtpSecret, Password};
-use crate::session::{Credentials, FactorKind, MfaChoice, SessionError};
+use crate::session::{Codes, Credentials, FactorKind, MfaChoice, SessionError};
 
 struct Desk {
     state: AdminState,
@@ -41,6 +41,7 @@ fn configured() -> Credentials {
         password: Some(Password::new(PASSWORD)),
         otp_secret: Some(OtpSecret::new("CNRYSEED")),
         mfa: MfaChoice::Otp,
+        codes: Codes::default(),
     }
 }
 

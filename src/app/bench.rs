@@ -10,8 +10,8 @@ use crate::config::Bench;
 use crate::portal::Dialect;
 use crate::secret::{AccessToken, LoginSessionId, OneTimeCode, Password, RefreshToken};
 use crate::session::{
-    CodeSent, Credentials, Initiated, Method, MfaChoice, NewChannel, OpenChannel, Opening, OwnCall, Passage,
-    Portal, PortalError, PortalErrorKind, Tokens,
+    CodeSent, Codes, Credentials, Initiated, Method, MfaChoice, NewChannel, OpenChannel, Opening, OwnCall,
+    Passage, Portal, PortalError, PortalErrorKind, Tokens,
 };
 use crate::upstream::Injected;
 
@@ -37,6 +37,7 @@ impl Standing {
             password: Some(Password::new("no portal reads it")),
             otp_secret: None,
             mfa: MfaChoice::Auto,
+            codes: Codes::default(),
         }
     }
 }

@@ -174,6 +174,10 @@ pub struct LoginFlags {
     #[arg(long, value_name = "FACTOR")]
     pub mfa: Option<Factor>,
 
+    /// Take the second factor from login.backup_codes; each code is spent by being sent
+    #[arg(long, conflicts_with_all = ["mfa", "code_stdin"])]
+    pub use_backup_code: bool,
+
     /// Read the password from standard input, one line
     #[arg(long)]
     pub password_stdin: bool,

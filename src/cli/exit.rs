@@ -110,6 +110,7 @@ impl From<Cause> for Exit {
         match cause {
             Cause::MfaRequired
             | Cause::SignInRequired
+            | Cause::NoBackupCode
             | Cause::LoginGone
             | Cause::NoChallenge
             | Cause::NoOtpSetup
@@ -121,7 +122,7 @@ impl From<Cause> for Exit {
             | Cause::PortalNotUnderstood
             | Cause::ChannelFailed
             | Cause::SignInTimeout => Self::Unreachable,
-            Cause::NoSecureChannel | Cause::StateUnusable => Self::Failed,
+            Cause::NoSecureChannel | Cause::StateUnusable | Cause::CodeSourceFailed => Self::Failed,
             Cause::CredentialsRefused
             | Cause::CurrentPasswordRefused
             | Cause::ResetTokenRefused

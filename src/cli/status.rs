@@ -64,6 +64,9 @@ fn block(identity: &IdentityReport, several: bool, paint: Paint) -> String {
     if let Some(challenge) = &identity.challenge {
         rows.push(("code", code(challenge)));
     }
+    if let Some(left) = identity.backup_codes_left {
+        rows.push(("backup", format!("{left} codes left in login.backup_codes")));
+    }
     if let Some(channel) = &identity.channel {
         rows.push(("channel", format!("open, {} left", short(channel.expires_in))));
     }
@@ -139,6 +142,7 @@ mod tests {
             refresh_in: None,
             challenge: None,
             channel: None,
+            backup_codes_left: None,
             error: None,
         }
     }

@@ -6,6 +6,7 @@
 //! named by its source and is never in the file; flags go before the environment, and that before the file.
 //! Refuses to know: what the rooms do with their settings.
 
+mod codes;
 mod document;
 mod environment;
 mod layers;

@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 
 use super::environment::Environment;
 use crate::private_file::{self, PrivateFileError};
+use crate::secret::OneTimeCode;
 
 /// Where a secret comes from. It is fetched when it is needed, not when the configuration is read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -132,7 +133,22 @@ pub enum SecretCause {
     /// It is not text.
     #[error("the secret is not UTF-8 text")]
     NotText,
+    /// Codes were to come, and a line is none.
+    #[error("line {line} is no code of 6 to 10 characters")]
+    NotACode {
+        /// Which line, from 1.
+        line: usize,
+    },
+    /// More codes than a portal gives at once.
+    #[error("there are more than {MOST_CODES} codes")]
+    TooManyCodes,
 }
+
+/// How many codes one source may hold: as many spent ones are remembered.
+const MOST_CODES: usize = 64;
+
+/// The lengths of a code, in characters (PROTOCOL 6.3).
+const CODE_LENGTH: std::ops::RangeInclusive<usize> = 6..=10;
 
 impl SecretError {
     /// What to do about it.
@@ -150,6 +166,8 @@ impl SecretError {
             SecretCause::SeveralLines | SecretCause::TooLong { .. } => {
                 "the source must give the secret alone, on one line".into()
             }
+            SecretCause::NotACode { .. } => "the source must give one code a line, and nothing else".into(),
+            SecretCause::TooManyCodes => "take out the codes that are spent".into(),
             SecretCause::NotAnswered(_) | SecretCause::Empty | SecretCause::NotText => return None,
         })
     }
@@ -172,6 +190,21 @@ impl SecretSource {
         let text =
             fetched.and_then(|bytes| text_of(&bytes)).map_err(|cause| SecretError { setting, cause })?;
         Ok(keep(text))
+    }
+
+    /// Fetches codes, one a line, of 6 to 10 characters each; spaces, as in a printed list, are no part of them. None
+    /// at all is no error here.
+    ///
+    /// # Errors
+    /// Why they cannot be had. No text of a code is in the error.
+    pub async fn resolve_codes(
+        &self,
+        setting: impl Into<Cow<'static, str>>,
+        surroundings: &Surroundings<'_>,
+    ) -> Result<Vec<OneTimeCode>, SecretError> {
+        let setting = setting.into();
+        let fetched = self.fetch(&setting, surroundings).await;
+        fetched.and_then(|bytes| codes_of(&bytes)).map_err(|cause| SecretError { setting, cause })
     }
 
     /// Whether it takes a person to have it.
@@ -253,6 +286,25 @@ fn text_of(bytes: &[u8]) -> Result<String, SecretCause> {
         return Err(SecretCause::SeveralLines);
     }
     Ok(text.to_owned())
+}
+
+fn codes_of(bytes: &[u8]) -> Result<Vec<OneTimeCode>, SecretCause> {
+    let text = std::str::from_utf8(bytes).map_err(|_| SecretCause::NotText)?;
+    let mut codes = Vec::new();
+    for (nth, line) in text.lines().enumerate() {
+        let code: Zeroizing<String> = Zeroizing::new(line.split_whitespace().collect());
+        match code.chars().count() {
+            0 => {}
+            count if CODE_LENGTH.contains(&count) && !code.contains(char::is_control) => {
+                codes.push(OneTimeCode::new(code.as_str()));
+            }
+            _ => return Err(SecretCause::NotACode { line: nth + 1 }),
+        }
+    }
+    if codes.len() > MOST_CODES {
+        return Err(SecretCause::TooManyCodes);
+    }
+    Ok(codes)
 }
 
 #[cfg(test)]
@@ -367,5 +419,32 @@ mod tests {
         let source = sh("printf '%s.%s' \"$OTHER\" \"$PORTUNUS_LOGIN_PASSWORD\"");
         let got = resolve_with(&source, &[("OTHER", "o"), ("PORTUNUS_LOGIN_PASSWORD", "p")], None);
         assert!(got.is_ok_and(|got| got == Password::new("o.")));
+    }
+
+    fn codes(source: &SecretSource) -> Result<Vec<OneTimeCode>, SecretError> {
+        let environment = Environment::default();
+        let from =
+            Surroundings { environment: &environment, person: None, command_timeout: Duration::from_secs(5) };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(source.resolve_codes("login.backup_codes", &from))
+    }
+
+    #[test]
+    fn codes_stand_one_a_line_with_or_without_spaces_and_empty_lines() {
+        let printed = codes(&sh("printf '  12 34 56 \\r\\n\\nabcdefghij\\n'")).unwrap();
+        assert_eq!(printed, [OneTimeCode::new("123456"), OneTimeCode::new("abcdefghij")]);
+        assert_eq!(codes(&sh("true")).unwrap(), []);
+    }
+
+    #[test]
+    fn a_line_that_is_no_code_is_named_by_its_number_and_sixty_four_codes_may_stand_there() {
+        for bad in ["12345", "12345678901"] {
+            let error = codes(&sh(&format!("printf '123456\\n{bad}\\n'"))).unwrap_err();
+            assert_eq!(error.to_string(), "login.backup_codes: line 2 is no code of 6 to 10 characters");
+            assert!(!format!("{error:?}").contains(bad));
+        }
+        assert_eq!(codes(&sh("seq 100001 100064")).unwrap().len(), 64);
+        let error = codes(&sh("seq 100001 100065")).unwrap_err();
+        assert!(matches!(error.cause, SecretCause::TooManyCodes), "{error}");
     }
 }

@@ -80,6 +80,8 @@ fn of_session(e: &SessionError) -> Row {
     match e {
         SessionError::CodeRequired { .. } => MFA_REQUIRED,
         SessionError::PersonRequired { .. } => SIGN_IN_REQUIRED,
+        SessionError::NoBackupCode { .. } => NO_BACKUP_CODE,
+        SessionError::CodeSource(_) => CODE_SOURCE_FAILED,
         SessionError::CredentialsRefused => CREDENTIALS_REFUSED,
         SessionError::PendingApproval => PENDING_APPROVAL,
         SessionError::AccountBlocked(_) => ACCOUNT_BLOCKED,

@@ -84,6 +84,8 @@ table! {
     MFA_REQUIRED:        503, "mfa-required",                "sign-in waits for a code",                "http_request_denied",      PROXY,   AGAIN, "enter the code: portunus login";
     SIGN_IN_REQUIRED:    503, "sign-in-required",            "sign-in required",                        "http_request_denied",      PROXY,   AGAIN, "sign in: portunus login";
     SIGNED_OUT:          503, "signed-out",                  "signed out",                              "http_request_denied",      PROXY,   AGAIN, "sign in: portunus login";
+    NO_BACKUP_CODE:      503, "no-backup-code",              "no backup code can be used",              "http_request_denied",      PROXY,   NEVER, "put new codes where login.backup_codes says, or sign in by another factor: portunus login";
+    CODE_SOURCE_FAILED:  503, "code-source-failed",          "code cannot be fetched",                  "proxy_internal_error",     PROXY,   AGAIN, "see the proxy's log, or enter the code: portunus login";
     CREDENTIALS_REFUSED: 503, "credentials-refused",         "portal refused the credentials",          "http_request_denied",      PROXY,   NEVER, "correct e-mail or password in [login], or sign in by hand: portunus login";
     PENDING_APPROVAL:    503, "pending-approval",            "account waits for approval",              "http_request_denied",      PORTAL,  NEVER, "ask the portal's administrator to approve the account";
     ACCOUNT_BLOCKED:     503, "account-blocked",             "account is blocked",                      "http_request_denied",      PORTAL,  NEVER, "ask the portal's administrator, then: portunus login";

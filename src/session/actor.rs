@@ -224,7 +224,13 @@ impl<P: Portal> Owner<P> {
     pub(super) fn login(&self, by: By) -> Option<Login> {
         let code_retries = self.tools.settings.code_retries;
         let credentials = self.credentials.clone();
-        credentials.map(|credentials| Login { credentials, by, prefer: None, code_retries })
+        credentials.map(|credentials| Login {
+            credentials,
+            by,
+            by_backup_code: false,
+            prefer: None,
+            code_retries,
+        })
     }
 
     pub(super) fn take_off(&mut self, flight: impl Future<Output = Landing> + Send + 'static) {

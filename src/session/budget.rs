@@ -52,6 +52,8 @@ pub enum Latched {
     Credentials,
     /// The code made from the OTP secret refused, and again.
     Code,
+    /// The backup code from its source refused, and the next.
+    BackupCode,
     /// An automatic login did not come to an end, so that nobody knows whether it was refused.
     Unfinished,
     /// Waiting for an administrator.
@@ -67,6 +69,9 @@ impl Latched {
             Self::Credentials => SessionError::CredentialsRefused,
             Self::Code => SessionError::PersonRequired {
                 reason: "the portal refused the code made from the OTP secret; check the secret and the clock",
+            },
+            Self::BackupCode => SessionError::PersonRequired {
+                reason: "the portal refused the codes of login.backup_codes; they may be of an older list",
             },
             Self::Unfinished => SessionError::PersonRequired {
                 reason: "an automatic login did not come to an end, and may have been refused; portunus login",
@@ -271,9 +276,14 @@ impl Attempts {
         true
     }
 
+    /// Whether a backup code was sent before.
+    pub(super) fn has_spent(&self, code: &OneTimeCode) -> bool {
+        self.used_codes.iter().any(|used| used.matches_code(code))
+    }
+
     /// Uses up a backup code, unless it was used before.
     pub(super) fn spend_code(&mut self, code: &OneTimeCode) -> bool {
-        if self.used_codes.iter().any(|used| used.matches_code(code)) {
+        if self.has_spent(code) {
             return false;
         }
         if self.used_codes.len() >= Self::CODES {
@@ -313,7 +323,7 @@ fn within(at: SystemTime, now: SystemTime, window: Duration) -> bool {
 mod tests {
     use super::*;
     use crate::secret::Password;
-    use crate::session::MfaChoice;
+    use crate::session::{Codes, MfaChoice};
 
     const HOUR: Duration = Duration::from_secs(3600);
 
@@ -323,6 +333,7 @@ mod tests {
             password: Some(Password::new(password)),
             otp_secret: None,
             mfa: MfaChoice::Auto,
+            codes: Codes::default(),
         }
     }
 

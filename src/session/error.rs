@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Blocked, PortalError, PortalErrorKind, StoreError};
+use super::{Blocked, CodeSourceError, PortalError, PortalErrorKind, StoreError};
 
 /// Why there is no lease, or no channel, to be had now. Shared by all who waited for the same flight.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -20,6 +20,15 @@ pub enum SessionError {
         /// Why the proxy does not do it by itself.
         reason: &'static str,
     },
+    /// A backup code was to be taken from its source, and none can be.
+    #[error("no backup code can be used: {reason}")]
+    NoBackupCode {
+        /// Why.
+        reason: &'static str,
+    },
+    /// A source of codes gave none; backed off.
+    #[error("the code cannot be fetched")]
+    CodeSource(#[source] CodeSourceError),
     /// The portal refused the configured credentials; they are not tried again until something changes.
     #[error("the portal refused the credentials")]
     CredentialsRefused,

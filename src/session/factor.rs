@@ -1,6 +1,7 @@
 //! Which of the offered factors a login takes.
 
 use super::budget::By;
+use super::codes::backup_factor;
 use super::flight::Login;
 use super::{FactorKind, Method, MfaChoice};
 
@@ -11,6 +12,10 @@ pub(super) enum Next {
     Complete,
     /// By a code made from the OTP secret.
     Otp(Method),
+    /// By a backup code from its source.
+    Backup(Method),
+    /// By a backup code, which the portal does not offer.
+    NoBackup,
     /// By a person's code; `send` has the portal deliver it now.
     Ask {
         /// The factor.
@@ -23,9 +28,15 @@ pub(super) enum Next {
 /// Chooses among `offered`. What a person chose comes first, then what is configured, then what needs nobody,
 /// then what a person can answer; backup codes last, since each is good for one login only.
 pub(super) fn choose(offered: &[Method], login: &Login, seed: bool) -> Next {
+    if login.by_backup_code {
+        let without = if offered.is_empty() { Next::Complete } else { Next::NoBackup };
+        return backup_factor(offered).map_or(without, Next::Backup);
+    }
+    let spends_backup = login.spends_backup(seed);
     let find = |kind| offered.iter().find(|method| method.kind == kind).cloned();
     let wanted = match (login.prefer, login.credentials.mfa) {
         (Some(kind), _) => find(kind),
+        (None, MfaChoice::Auto) if spends_backup => find(FactorKind::BackupCode),
         (None, MfaChoice::Auto) => seed.then(|| find(FactorKind::Otp)).flatten(),
         (None, MfaChoice::Otp) => find(FactorKind::Otp),
         (None, MfaChoice::Email) => find(FactorKind::Email),
@@ -37,6 +48,9 @@ pub(super) fn choose(offered: &[Method], login: &Login, seed: bool) -> Next {
     if method.kind == FactorKind::Otp && seed && login.prefer.is_none() {
         return Next::Otp(method);
     }
+    if method.kind == FactorKind::BackupCode && spends_backup {
+        return Next::Backup(method);
+    }
     // A mail is sent to somebody who waits for it, or who asked for mails.
     let send =
         method.kind.is_delivered() && (login.by == By::Person || login.credentials.mfa == MfaChoice::Email);
@@ -46,15 +60,21 @@ pub(super) fn choose(offered: &[Method], login: &Login, seed: bool) -> Next {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::session::Credentials;
+    use crate::session::{Codes, Credentials};
 
     fn method(kind: FactorKind) -> Method {
         Method { kind, label: None, wire: serde_json::Value::Null }
     }
 
     fn login(mfa: MfaChoice, by: By) -> Login {
-        let credentials = Credentials { email: "me".into(), password: None, otp_secret: None, mfa };
-        Login { credentials, by, prefer: None, code_retries: 0 }
+        let credentials = Credentials {
+            email: "me".into(),
+            password: None,
+            otp_secret: None,
+            mfa,
+            codes: Codes::default(),
+        };
+        Login { credentials, by, by_backup_code: false, prefer: None, code_retries: 0 }
     }
 
     fn ask(kind: FactorKind, send: bool) -> Next {

@@ -79,6 +79,8 @@ pub(super) const MOST_UNANSWERED: u32 = 2;
 pub(super) struct Login {
     pub(super) credentials: Credentials,
     pub(super) by: By,
+    /// Whether a person said that it takes a backup code from its source.
+    pub(super) by_backup_code: bool,
     /// The factor that a person chose, when the login begins again.
     pub(super) prefer: Option<FactorKind>,
     pub(super) code_retries: u32,

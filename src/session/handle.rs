@@ -56,13 +56,16 @@ impl Shared {
     }
 }
 
+/// Who waits for the end of a sign-in.
+type SignedIn = oneshot::Sender<Result<Arc<Lease>, SessionError>>;
+
 /// What a person, or a client's own login, asks of the owner. One at a time, never during a flight.
 #[derive(Debug)]
 pub(super) enum Order {
-    SignIn(Option<Credentials>, oneshot::Sender<Result<Arc<Lease>, SessionError>>),
-    Answer(OneTimeCode, oneshot::Sender<Result<Arc<Lease>, SessionError>>),
+    SignIn { credentials: Option<Credentials>, by_backup_code: bool, reply: SignedIn },
+    Answer(OneTimeCode, SignedIn),
     SendCode(Option<FactorKind>, oneshot::Sender<Result<Challenge, SessionError>>),
-    Adopt(Tokens, oneshot::Sender<Result<Arc<Lease>, SessionError>>),
+    Adopt(Tokens, SignedIn),
     SignOut(oneshot::Sender<Result<(), SessionError>>),
 }
 
@@ -170,7 +173,19 @@ impl SessionHandle {
     /// # Errors
     /// Why it ended without a lease; [`SessionError::CodeRequired`] when a code is awaited.
     pub async fn sign_in(&self, credentials: Option<Credentials>) -> Result<Arc<Lease>, SessionError> {
-        self.order(|reply| Order::SignIn(credentials, reply)).await
+        self.order(|reply| Order::SignIn { credentials, by_backup_code: false, reply }).await
+    }
+
+    /// As [`SessionHandle::sign_in`], with the second factor taken from the account's source of backup codes. The
+    /// code is marked as spent before it is sent, and sent once.
+    ///
+    /// # Errors
+    /// As [`SessionHandle::sign_in`]; [`SessionError::NoBackupCode`] where none can be taken.
+    pub async fn sign_in_by_backup_code(
+        &self,
+        credentials: Option<Credentials>,
+    ) -> Result<Arc<Lease>, SessionError> {
+        self.order(|reply| Order::SignIn { credentials, by_backup_code: true, reply }).await
     }
 
     /// Answers the pending challenge. After a refused code a new challenge may be pending: see the status.

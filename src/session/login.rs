@@ -2,6 +2,7 @@
 
 use std::time::SystemTime;
 
+use super::Codes;
 use crate::secret::{LoginSessionId, OtpSecret, Password};
 
 /// Which second factor.
@@ -42,6 +43,8 @@ pub struct Credentials {
     pub otp_secret: Option<OtpSecret>,
     /// Which factor to take.
     pub mfa: MfaChoice,
+    /// Where codes come from that no person types.
+    pub codes: Codes,
 }
 
 /// A pending MFA step, waiting for a code.

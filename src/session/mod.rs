@@ -9,6 +9,7 @@ mod actor;
 mod backoff;
 mod budget;
 mod challenge;
+mod codes;
 mod conclude;
 mod deadline;
 mod error;
@@ -36,6 +37,7 @@ mod totp;
 mod waiting;
 
 pub use budget::{Attempts, CredentialsTag, Latch, Latched};
+pub use codes::{CodeSource, CodeSourceError, Codes, Fetched};
 pub use error::SessionError;
 pub use handle::{Changes, SessionHandle};
 pub use lease::{Generation, Lease, OpenChannel};

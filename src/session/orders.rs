@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::actor::{Owner, Person, Phase};
 use super::budget::By;
 use super::challenge::Answered;
-use super::flight::{Fate, Landing, Origin, Pending, Stop};
+use super::flight::{Fate, Landing, Login, Origin, Pending, Stop};
 use super::handle::Order;
 use super::{Credentials, FactorKind, Portal, SessionError, Tokens};
 use crate::secret::OneTimeCode;
@@ -23,9 +23,9 @@ impl<P: Portal> Owner<P> {
     pub(super) fn obey(&mut self, order: Order) {
         self.lapse();
         match order {
-            Order::SignIn(credentials, reply) => {
+            Order::SignIn { credentials, by_backup_code, reply } => {
                 self.person = Some(Person::Lease(reply));
-                self.sign_in(credentials);
+                self.sign_in(credentials, by_backup_code);
             }
             Order::Answer(code, reply) => {
                 self.person = Some(Person::Lease(reply));
@@ -46,11 +46,12 @@ impl<P: Portal> Owner<P> {
         }
     }
 
-    fn sign_in(&mut self, typed: Option<Credentials>) {
+    fn sign_in(&mut self, typed: Option<Credentials>, by_backup_code: bool) {
         let replaced = typed.map(|typed| self.credentials.replace(typed));
         let phase = std::mem::replace(&mut self.phase, Phase::Ready);
         self.before = Some(Before { phase, replaced });
-        let (tools, next, login) = (Arc::clone(&self.tools), self.generation.next(), self.login(By::Person));
+        let (tools, next) = (Arc::clone(&self.tools), self.generation.next());
+        let login = self.login(By::Person).map(|login| Login { by_backup_code, ..login });
         self.take_off(async move {
             match tools.alone_for(next).await {
                 Ok((_lock, next)) => tools.enter(login, Fate::Kept, next).await,

@@ -73,7 +73,7 @@ impl<P: Portal> Tools<P> {
 
     /// The token is refused, or was sent twice without an answer: it is never sent again.
     async fn over(&self, held: Held, login: Option<Login>, next: Generation) -> Landing {
-        let alone = self.needs_nobody(&held, login.as_ref()).await;
+        let alone = self.needs_nobody(&held, login.as_ref()).await || may_spend(login.as_ref());
         self.save(Some(Held { refresh: None, unanswered: 0, ..held }.to_saved())).await;
         if alone {
             return self.enter(login, Fate::Spent, next).await;
@@ -138,6 +138,11 @@ impl<P: Portal> Tools<P> {
             }
         }
     }
+}
+
+/// Whether a backup code may be spent on a fresh login: where there is no other way, and only there.
+fn may_spend(login: Option<&Login>) -> bool {
+    login.is_some_and(|login| login.credentials.password.is_some() && login.spends_backup(false))
 }
 
 /// PROTOCOL section 13, the rows about a refresh.

@@ -1,6 +1,7 @@
 //! One login: initiate, choose a factor, complete (PROTOCOL section 6), inside its budgets.
 
 use super::budget::{Attempt, By, Latched, Verdict};
+use super::codes::no_backup_code;
 use super::conclude::{Again, not_sent, verdict_on, verdict_on_complete};
 use super::factor::{Next, choose};
 use super::flight::{Entered, Login, Stop, Tools};
@@ -15,7 +16,9 @@ impl<P: Portal> Tools<P> {
     /// Signs in as far as it goes without a person.
     pub(super) async fn log_in(&self, mut login: Login) -> Result<Entered, Stop> {
         let seed = self.seed(&login)?;
-        let (mut restarts, mut by_seed) = (RESTARTS, false);
+        let backup = self.backup_codes(&login, seed.is_some()).await?;
+        // What a code of ours that the portal refuses, and again, is a sign of.
+        let (mut restarts, mut ours) = (RESTARTS, None);
         loop {
             let (initiated, attempt) = match self.initiate(&login).await {
                 Ok(initiated) => initiated,
@@ -47,28 +50,48 @@ impl<P: Portal> Tools<P> {
                     }
                 }
                 Next::Otp(method) => {
-                    by_seed = true;
+                    ours = Some(Latched::Code);
                     let code = match self.code(seed.as_ref()).await {
                         Ok(code) => code,
-                        Err(stop) => {
-                            self.settle(attempt, Verdict::Free).await;
-                            return Err(stop);
-                        }
+                        Err(stop) => return Err(self.taken_back(attempt, stop).await),
                     };
-                    let completed = self.complete(&initiated.login, Some((&method, &code))).await;
-                    self.settle(attempt, verdict_on_complete(&completed)).await;
-                    match completed {
+                    match self.complete_by(&initiated.login, (&method, &code), attempt).await {
                         Ok(tokens) => return Ok(self.entered(tokens, &login, false).await),
                         Err(error) => self.after_complete(error, &login).await,
                     }
+                }
+                Next::Backup(method) => {
+                    ours = Some(Latched::BackupCode);
+                    let code = match self.take_backup_code(&backup).await {
+                        Ok(code) => code,
+                        Err(stop) => return Err(self.taken_back(attempt, stop).await),
+                    };
+                    match self.complete_by(&initiated.login, (&method, &code), attempt).await {
+                        Ok(tokens) => return Ok(self.entered(tokens, &login, false).await),
+                        Err(error) => {
+                            if matches!(error.kind, PortalErrorKind::NotSent(_)) {
+                                self.return_backup_code(&code).await;
+                            }
+                            self.after_complete(error, &login).await
+                        }
+                    }
+                }
+                Next::NoBackup => {
+                    let stop = no_backup_code("the portal does not offer backup codes for this login");
+                    return Err(self.taken_back(attempt, stop).await);
                 }
             };
             match again {
                 Again::Restart(_) if restarts > 0 => restarts -= 1,
                 Again::Restart(error) => return Err(Stop::ForNow(error)),
-                Again::Code if by_seed && login.code_retries > 0 => login.code_retries -= 1,
-                Again::Code if by_seed => return Err(self.latch(Latched::Code, &login).await),
-                Again::Code => return Err(self.latch(Latched::Credentials, &login).await),
+                Again::Code if ours.is_some() && login.code_retries > 0 => login.code_retries -= 1,
+                // A person's choice says nothing about how the login goes without one.
+                Again::Code if login.by_backup_code => {
+                    return Err(Stop::Person(Latched::BackupCode.error()));
+                }
+                Again::Code => {
+                    return Err(self.latch(ours.unwrap_or(Latched::Credentials), &login).await);
+                }
                 Again::No(stop) => return Err(stop),
             }
         }
@@ -112,6 +135,24 @@ impl<P: Portal> Tools<P> {
             self.renew_channel(channel).await;
         }
         answer
+    }
+
+    /// Completes with a code of ours, and settles the attempt.
+    async fn complete_by(
+        &self,
+        login: &LoginSessionId,
+        factor: (&Method, &OneTimeCode),
+        attempt: Attempt,
+    ) -> Result<Tokens, PortalError> {
+        let completed = self.complete(login, Some(factor)).await;
+        self.settle(attempt, verdict_on_complete(&completed)).await;
+        completed
+    }
+
+    /// Why it goes no further, where the portal took the password and nothing else was asked of it.
+    async fn taken_back(&self, attempt: Attempt, stop: Stop) -> Stop {
+        self.settle(attempt, Verdict::Free).await;
+        stop
     }
 
     /// The code of the first step that was not used yet (ruling 16), used up before it is sent.

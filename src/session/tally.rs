@@ -27,10 +27,12 @@ pub struct Counters {
     pub store_failures: u64,
     /// Whether the pair in use is not in the store: a crash now would lose it.
     pub unsaved: bool,
+    /// How many backup codes were left in their source when one was last taken, if one was.
+    pub backup_codes_left: Option<u64>,
 }
 
 /// The counters as they are counted.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Tally {
     pub(super) logins: AtomicU64,
     pub(super) logins_failed: AtomicU64,
@@ -40,6 +42,28 @@ pub(super) struct Tally {
     pub(super) channels_failed: AtomicU64,
     pub(super) store_failures: AtomicU64,
     pub(super) unsaved: AtomicBool,
+    /// [`UNKNOWN`] until a source was asked.
+    pub(super) backup_codes_left: AtomicU64,
+}
+
+/// No source holds as many codes.
+const UNKNOWN: u64 = u64::MAX;
+
+impl Default for Tally {
+    fn default() -> Self {
+        let zero = AtomicU64::default;
+        Self {
+            logins: zero(),
+            logins_failed: zero(),
+            refreshes: zero(),
+            refreshes_failed: zero(),
+            channels_opened: zero(),
+            channels_failed: zero(),
+            store_failures: zero(),
+            unsaved: AtomicBool::default(),
+            backup_codes_left: AtomicU64::new(UNKNOWN),
+        }
+    }
 }
 
 impl Tally {
@@ -54,6 +78,7 @@ impl Tally {
             clock_jumps: jumps.count(),
             store_failures: self.store_failures.load(Relaxed),
             unsaved: self.unsaved.load(Relaxed),
+            backup_codes_left: Some(self.backup_codes_left.load(Relaxed)).filter(|left| *left != UNKNOWN),
         }
     }
 }

@@ -21,7 +21,7 @@ pub(crate) fn portunus(home: &Path) -> Command {
     command
 }
 
-async fn said(command: &mut Command) -> (i32, String, String) {
+pub(crate) async fn said(command: &mut Command) -> (i32, String, String) {
     let output: Output = tokio::time::timeout(DEADLINE, command.output()).await.unwrap().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
@@ -55,6 +55,11 @@ impl Running {
         tokio::time::timeout(DEADLINE, find).await.unwrap()
     }
 
+    /// SIGKILL: nothing of it gets to say or write anything more.
+    pub(crate) async fn kill(mut self) {
+        self.child.kill().await.unwrap();
+    }
+
     /// Ctrl-C; the exit code.
     pub(crate) async fn interrupt(&mut self) -> i32 {
         let pid = rustix::process::Pid::from_raw(i32::try_from(self.child.id().unwrap()).unwrap()).unwrap();
@@ -73,7 +78,7 @@ async fn get(address: &str, path: &str) -> String {
     answer
 }
 
-fn write(path: &Path, text: &str) {
+pub(crate) fn write(path: &Path, text: &str) {
     fs::write(path, text).unwrap();
     fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
 }

@@ -7,6 +7,7 @@ mod browser;
 mod channel_loss;
 mod check;
 mod clients;
+mod codes;
 mod command_line;
 mod crypto_python;
 mod detect;

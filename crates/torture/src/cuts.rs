@@ -7,7 +7,8 @@ use portunus::clock::ManualClock;
 use portunus::identity::IdentityName;
 use portunus::secret::{OneTimeCode, OtpSecret, Password};
 use portunus::session::{
-    Credentials, FactorKind, FileStore, MfaChoice, Owned, SealingKey, SessionError, SessionHandle, Settings,
+    Codes, Credentials, FactorKind, FileStore, MfaChoice, Owned, SealingKey, SessionError, SessionHandle,
+    Settings,
 };
 
 pub use crate::disk::Death;
@@ -161,6 +162,7 @@ fn spawn(portal: &Strict, disk: &SimDisk, clock: &ManualClock, who: Who) -> Sess
         password: Some(Password::new("correct horse")),
         otp_secret,
         mfa: MfaChoice::Auto,
+        codes: Codes::default(),
     };
     let settings = Settings {
         credentials: Some(credentials),

@@ -6,7 +6,9 @@ use std::time::{Duration, SystemTime};
 use portunus::clock::ManualClock;
 use portunus::identity::IdentityName;
 use portunus::secret::Password;
-use portunus::session::{Credentials, FileStore, MfaChoice, Owned, SealingKey, SessionHandle, Settings};
+use portunus::session::{
+    Codes, Credentials, FileStore, MfaChoice, Owned, SealingKey, SessionHandle, Settings,
+};
 use portunus::state_dir::StateDir;
 
 use crate::disk::SimDisk;
@@ -49,6 +51,7 @@ fn spawn(portal: &Strict, dir: &tempfile::TempDir, clock: &ManualClock) -> Sessi
         password: Some(Password::new("no longer right")),
         otp_secret: None,
         mfa: MfaChoice::Auto,
+        codes: Codes::default(),
     };
     let settings = Settings { credentials: Some(credentials), ..Settings::default() };
     let owned = Owned {

@@ -34,7 +34,7 @@ pub(super) async fn login(
     let report = pick(status, flags.identity.as_deref(), "login")?;
     let request = LoginRequest { identity: Some(report.identity.clone()), ..LoginRequest::default() };
     let mut talk = Talk { client, flags, terminal, request, tries_left: TRIES };
-    let anew = flags.again || flags.email.is_some() || flags.password_stdin;
+    let anew = flags.again || flags.email.is_some() || flags.password_stdin || flags.use_backup_code;
     let report = match report.state {
         State::SignedIn if !anew => {
             talk.terminal.say("already signed in; to sign in anew: `portunus login --again`");
@@ -47,6 +47,11 @@ pub(super) async fn login(
     };
     let account = report.account.email.as_deref().unwrap_or(&report.identity);
     let left = report.expires_in.map_or_else(String::new, |left| format!(", {} left", short(left)));
+    if flags.use_backup_code
+        && let Some(codes) = report.backup_codes_left
+    {
+        talk.terminal.say(&format!("a backup code is spent; {codes} are left in login.backup_codes"));
+    }
     talk.terminal.data(&format!("signed in as {account}{left}"));
     Ok(Exit::Ok)
 }
@@ -93,6 +98,7 @@ impl<T: Terminal> Talk<'_, T> {
             None => None,
         };
         self.request.mfa = self.flags.mfa.map(FactorName::from);
+        self.request.use_backup_code = self.flags.use_backup_code;
         // A password that the portal has refused already is not tried a second time.
         let refused = report.error.as_ref().is_some_and(|error| error.code == Cause::CredentialsRefused);
         if self.flags.password_stdin {
@@ -115,7 +121,8 @@ impl<T: Terminal> Talk<'_, T> {
             };
             let retype = match refused.code {
                 Cause::CredentialsRefused => self.try_again(),
-                Cause::SignInRequired => self.request.password.is_none(),
+                // About the backup code there is nothing to type.
+                Cause::SignInRequired => self.request.password.is_none() && !self.flags.use_backup_code,
                 _ => false,
             };
             if !retype || !self.can_ask() || self.flags.password_stdin {

@@ -11,7 +11,7 @@ use crate::admin::{AdminState, Identity, Limits, Phase, SignIn, bind, serve};
 use crate::cli::script::Script;
 use crate::clock::SystemClock;
 use crate::identity::IdentityName;
-use crate::session::{Credentials, FactorKind, MfaChoice, SessionError};
+use crate::session::{Codes, Credentials, FactorKind, MfaChoice, SessionError};
 
 struct World {
     client: Client,
@@ -44,7 +44,13 @@ fn world(script: &PortalScript) -> World {
 
 fn configured(password: Option<&str>) -> Option<Credentials> {
     let password = password.map(Password::new);
-    Some(Credentials { email: "root@example.com".into(), password, otp_secret: None, mfa: MfaChoice::Auto })
+    Some(Credentials {
+        email: "root@example.com".into(),
+        password,
+        otp_secret: None,
+        mfa: MfaChoice::Auto,
+        codes: Codes::default(),
+    })
 }
 
 impl World {
@@ -305,6 +311,42 @@ async fn of_several_identities_one_has_to_be_named() {
     let named = |name: &str| LoginFlags { identity: Some(name.into()), ..LoginFlags::default() };
     assert_eq!(world.login(&named("eve"), &mut Script::person(&[])).await.unwrap_err().exit, Exit::Usage);
     assert_eq!(world.login(&named("bob"), &mut Script::person(&[])).await, Ok(Exit::Ok));
+}
+
+#[tokio::test]
+async fn a_backup_code_is_taken_by_the_flag_alone_and_how_many_are_left_is_told() {
+    let script = PortalScript {
+        configured: configured(Some(PASSWORD)),
+        methods: vec![],
+        backup_codes_left: Some(7),
+        ..PortalScript::default()
+    };
+    let world = world(&script);
+    let expires_at = SystemTime::now() + Duration::from_secs(600);
+    world.session.put(Phase::SignedIn { expires_at });
+    let flags = LoginFlags { use_backup_code: true, no_input: true, ..LoginFlags::default() };
+    let mut person = Script::person(&[]);
+    assert_eq!(world.login(&flags, &mut person).await, Ok(Exit::Ok));
+    assert_eq!(world.session.asked(), ["sign_in_by_backup_code"], "signed in or not");
+    assert_eq!(person.said, ["a backup code is spent; 7 are left in login.backup_codes"]);
+    let mut person = Script::person(&[]);
+    assert_eq!(
+        world.login(&LoginFlags { again: true, ..LoginFlags::default() }, &mut person).await,
+        Ok(Exit::Ok)
+    );
+    assert_eq!((world.session.asked().len(), person.said.len()), (2, 0));
+}
+
+#[tokio::test]
+async fn that_no_backup_code_is_left_ends_the_command_and_asks_for_nothing() {
+    let failure = Some(SessionError::NoBackupCode { reason: "every code has been spent" });
+    let script = PortalScript { configured: configured(Some(PASSWORD)), failure, ..PortalScript::default() };
+    let flags = LoginFlags { use_backup_code: true, ..LoginFlags::default() };
+    let mut person = Script::person(&[]);
+    let failure = world(&script).login(&flags, &mut person).await.unwrap_err();
+    assert_eq!((failure.exit, person.asked.len()), (Exit::PersonNeeded, 0));
+    assert_eq!(failure.what, "no backup code can be used: every code has been spent");
+    assert!(failure.hint.unwrap().contains("login.backup_codes"));
 }
 
 #[tokio::test]

@@ -48,6 +48,8 @@ section! {
             password: Option<SecretSource> = Fallback::Nothing(r#"{ command = ["pass", "portal/alice"] }"#), Kind::Secret;
         "The Base32 seed of its authenticator app."
             otp_secret: Option<SecretSource> = Fallback::Nothing(r#"{ file = "~/.config/portunus/otp-alice" }"#), Kind::Secret;
+        "Its backup codes, as in [login]."
+            backup_codes: Option<SecretSource> = Fallback::Nothing(r#"{ file = "~/.config/portunus/codes-alice" }"#), Kind::Secret;
         "Its second factor; what is left out is as in [login]."
             mfa: Option<MfaChoice> = Fallback::Nothing(r#""otp""#), Kind::Choice(MfaChoice::WORDS);
         "X-PORTAL-ACCESS-CODE, where it is not that of [portal]."
@@ -124,9 +126,11 @@ impl Identity {
         around: &Surrounding<'_>,
     ) -> Option<Self> {
         let identity = Self::fields(section)?;
-        for (key, is_set) in
-            [("password", identity.password.is_some()), ("otp_secret", identity.otp_secret.is_some())]
-        {
+        for (key, is_set) in [
+            ("password", identity.password.is_some()),
+            ("otp_secret", identity.otp_secret.is_some()),
+            ("backup_codes", identity.backup_codes.is_some()),
+        ] {
             if is_set && identity.email.is_none() {
                 identity.report(section, key, format!("'{key}' is set, but 'email' is not"), None);
             }
@@ -234,6 +238,8 @@ impl Identity {
             own.email.clone_from(&self.email);
             own.password.clone_from(&self.password);
             own.otp_secret.clone_from(&self.otp_secret);
+            own.backup_codes.clone_from(&self.backup_codes);
+            own.use_backup_codes = login.use_backup_codes && self.backup_codes.is_some();
         }
         own.mfa = self.mfa.unwrap_or(login.mfa);
         own

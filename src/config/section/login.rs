@@ -1,7 +1,9 @@
 //! `[login]`: what signs in.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use crate::config::codes::ConfiguredCodes;
 use crate::config::document::Written;
 use crate::config::layers::Section;
 use crate::config::problem::Problem;
@@ -10,7 +12,7 @@ use crate::config::secret_source::{SecretError, SecretSource, Surroundings};
 use crate::config::setting::{Fallback, Kind, Setting, count, ms, section, span, words};
 use crate::config::values::{FromWritten, Words as _};
 use crate::secret::{OtpSecret, Password};
-use crate::session::{Credentials, MfaChoice};
+use crate::session::{CodeSource, Codes, Credentials, MfaChoice};
 
 section! {
     /// What signs in. What is left out is asked of a person.
@@ -23,6 +25,10 @@ section! {
             mfa: MfaChoice = Fallback::Is(r#""auto""#), Kind::Choice(MfaChoice::WORDS);
         "The Base32 seed of the authenticator app, so that no person is needed."
             otp_secret: Option<SecretSource> = Fallback::Nothing(r#"{ file = "~/.config/portunus/otp" }"#), Kind::Secret;
+        "The backup codes, one a line. Only `portunus login --use-backup-code` takes one; each is spent by being sent."
+            backup_codes: Option<SecretSource> = Fallback::Nothing(r#"{ file = "~/.config/portunus/backup-codes" }"#), Kind::Secret;
+        "Whether a login without a person may spend one too, where it has no OTP secret."
+            use_backup_codes: bool = Fallback::Is("false"), Kind::Switch;
         "Whether a login that a client completes through the proxy becomes the proxy's own."
             adopt: bool = Fallback::Is("false"), Kind::Switch;
         "Logins without a person whose outcome stays unknown, as in a crash, until one needs a person or other \
@@ -42,13 +48,26 @@ section! {
 impl Login {
     pub(in crate::config) fn read(section: &mut Section<'_, '_>) -> Option<Self> {
         let login = Self::fields(section)?;
-        for (key, is_set) in
-            [("password", login.password.is_some()), ("otp_secret", login.otp_secret.is_some())]
-        {
+        for (key, is_set) in [
+            ("password", login.password.is_some()),
+            ("otp_secret", login.otp_secret.is_some()),
+            ("backup_codes", login.backup_codes.is_some()),
+        ] {
             if is_set && login.email.is_none() {
                 let place = section.place_of(key, Self::SETTINGS);
                 section.reader.report(Problem::new(&place, format!("'{key}' is set, but 'email' is not")));
             }
+        }
+        if login.backup_codes.as_ref().is_some_and(SecretSource::needs_a_person) {
+            let place = section.place_of("backup_codes", Self::SETTINGS);
+            let text = "'backup_codes' is { prompt = true }, and nobody is asked for a list";
+            let hint = "leave it out: `portunus login --mfa backup-code` asks for one code";
+            section.reader.report(Problem::new(&place, text).hint(hint));
+        }
+        if login.use_backup_codes && login.backup_codes.is_none() {
+            let place = section.place_of("use_backup_codes", Self::SETTINGS);
+            let text = "'use_backup_codes' is set, but 'backup_codes' is not";
+            section.reader.report(Problem::new(&place, text));
         }
         Some(login)
     }
@@ -75,7 +94,17 @@ impl Login {
             Some(source) => Some(source.resolve("login.otp_secret", OtpSecret::new, from).await?),
             None => None,
         };
-        Ok(Some(Credentials { email: email.clone(), password, otp_secret, mfa: self.mfa }))
+        let codes = self.codes(from);
+        Ok(Some(Credentials { email: email.clone(), password, otp_secret, mfa: self.mfa, codes }))
+    }
+
+    /// Where its codes come from. Unlike the password they are fetched by the login that needs one: a list of codes
+    /// changes, and has no business in memory.
+    fn codes(&self, from: &Surroundings<'_>) -> Codes {
+        let backup = self.backup_codes.as_ref().map(|source| -> Arc<dyn CodeSource> {
+            Arc::new(ConfiguredCodes::new("login.backup_codes", source, from, from.command_timeout))
+        });
+        Codes { backup, spend_backup: self.use_backup_codes }
     }
 }
 

@@ -10,7 +10,7 @@ use crate::account::Account as _;
 use crate::clock::SystemClock;
 use crate::portal::{Client, Preset};
 use crate::secret::{OneTimeCode, OtpSecret, Password, ResetToken};
-use crate::session::{Credentials, MfaChoice};
+use crate::session::{Codes, Credentials, MfaChoice};
 use crate::upstream::{SealedHeaders, Settings as UpstreamSettings};
 
 const NEW: &str = "a brand new password";
@@ -56,6 +56,7 @@ impl World {
             password: Some(Password::new(DEFAULT_PASSWORD)),
             otp_secret: Some(OtpSecret::new(DEFAULT_TOTP_SECRET)),
             mfa: MfaChoice::Auto,
+            codes: Codes::default(),
         };
         let settings = crate::session::Settings {
             credentials: Some(credentials),

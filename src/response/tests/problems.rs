@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::super::*;
 use crate::channel::ChannelError;
-use crate::session::{Blocked, PortalError, PortalErrorKind, SessionError, StoreError};
+use crate::session::{Blocked, CodeSourceError, PortalError, PortalErrorKind, SessionError, StoreError};
 use crate::upstream::{TlsFault, UpstreamError};
 
 const CANARY: &str = "CNRY-10.11.12.13";
@@ -89,6 +89,8 @@ fn session_errors() -> Vec<SessionError> {
     let mut errors = vec![
         SessionError::CodeRequired { expires_in: Duration::from_secs(300) },
         SessionError::PersonRequired { reason: "no password is configured" },
+        SessionError::NoBackupCode { reason: "every code has been spent" },
+        SessionError::CodeSource(CodeSourceError { what: "it failed".into(), hint: None }),
         SessionError::CredentialsRefused,
         SessionError::PendingApproval,
         SessionError::AccountBlocked(Blocked::Locked),
@@ -264,6 +266,8 @@ fn types_and_statuses_stay_what_they_are() {
         "503 mfa-required",
         "503 sign-in-required",
         "503 signed-out",
+        "503 no-backup-code",
+        "503 code-source-failed",
         "503 credentials-refused",
         "503 pending-approval",
         "503 account-blocked",

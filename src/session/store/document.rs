@@ -324,9 +324,10 @@ impl Tag {
 }
 
 /// Every reason a latch can have, by its word.
-const REASONS: [(Latched, &str); 8] = [
+const REASONS: [(Latched, &str); 9] = [
     (Latched::Credentials, "credentials"),
     (Latched::Code, "code"),
+    (Latched::BackupCode, "backup-code"),
     (Latched::Unfinished, "unfinished"),
     (Latched::Approval, "approval"),
     (Latched::Blocked(Blocked::Locked), "locked"),

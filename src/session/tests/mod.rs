@@ -1,5 +1,6 @@
 //! The session against a scripted portal and a clock that moves when told to.
 
+mod backup;
 mod behaviour;
 mod channel;
 mod fake;
@@ -100,6 +101,7 @@ fn by_seed() -> Credentials {
         password: Some(Password::new("configured")),
         otp_secret: Some(OtpSecret::new("GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ")),
         mfa: MfaChoice::Auto,
+        codes: Codes::default(),
     }
 }
 

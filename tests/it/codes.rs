@@ -1,0 +1,108 @@
+//! Codes that no person types: backup codes from a file.
+
+use std::time::Duration;
+
+use portal_sim::{DEFAULT_PASSWORD, Fault, Settings, Sim};
+use portunus::admin::{Cause, ClientError, LoginRequest, State};
+
+use crate::command_line::{Running, portunus, said, write};
+use crate::world::{World, WorldOptions, until};
+
+const EMAIL: &str = "both@example.com";
+
+fn by_backup_code() -> LoginRequest {
+    LoginRequest { use_backup_code: true, ..LoginRequest::default() }
+}
+
+#[tokio::test]
+async fn backup_codes_of_a_file_sign_in_over_the_admin_socket_until_none_is_left() {
+    let files = tempfile::tempdir().unwrap();
+    let codes = files.path().join("codes");
+    write(&codes, "backup00\n\n back up01 \n");
+    let options =
+        WorldOptions::default().account(EMAIL).set("login.backup_codes", format!("{{ file = {codes:?} }}"));
+    let world = World::start(options).await;
+    // Without being told to, the proxy takes none.
+    world.profile().await.problem(503, "mfa-required");
+    for left in [1, 0] {
+        let report = world.admin().login(&by_backup_code()).await.unwrap();
+        assert_eq!((report.state, report.backup_codes_left), (State::SignedIn, Some(left)));
+        world.profile().await.expect(200);
+    }
+    let begun = world.sim.counters().initiate;
+    let Err(ClientError::Refused(problem)) = world.admin().login(&by_backup_code()).await else {
+        panic!("a third code?")
+    };
+    assert_eq!(problem.code, Cause::NoBackupCode);
+    // Another list, and it goes on; what was spent stays spent.
+    write(&codes, "backup01\nbackup02\n");
+    world.admin().login(&by_backup_code()).await.unwrap();
+    let counters = world.sim.counters();
+    assert_eq!((counters.initiate, counters.wrong_code), (begun + 1, 0));
+    assert!(world.stop().await);
+}
+
+#[tokio::test]
+async fn with_the_explicit_setting_the_first_request_spends_a_backup_code() {
+    let files = tempfile::tempdir().unwrap();
+    let codes = files.path().join("codes");
+    write(&codes, "backup05\n");
+    let options = WorldOptions::default()
+        .account(EMAIL)
+        .set("login.backup_codes", format!("{{ file = {codes:?} }}"))
+        .set("login.use_backup_codes", "true");
+    let world = World::start(options).await;
+    world.profile().await.expect(200);
+    world.admin().logout(None).await.unwrap();
+    let Err(ClientError::Refused(problem)) = world.admin().login(&LoginRequest::default()).await else {
+        panic!("the same code again?")
+    };
+    assert_eq!((problem.code, world.sim.counters().initiate), (Cause::NoBackupCode, 1));
+    world.profile().await.problem(503, "no-backup-code");
+    assert!(world.stop().await);
+}
+
+/// The portal has taken the code, and its answer is still on the way, when the proxy is killed.
+#[tokio::test]
+async fn a_proxy_killed_while_its_backup_code_was_on_the_way_sends_the_next_one() {
+    let home = tempfile::tempdir().unwrap();
+    let sim = Sim::start(Settings { share_rsa_keys: true, ..Settings::default() }).await.unwrap();
+    let at = |name: &str| home.path().join(name);
+    write(&at("password"), DEFAULT_PASSWORD);
+    write(&at("codes"), "backup03\nbackup04\n");
+    let text = format!(
+        "[listen]\naddresses = [\"127.0.0.1:0\"]\n[upstream]\nurl = {:?}\n[portal]\naccess_code = {{ env = \"CODE\" }}\n\
+         [login]\nemail = {EMAIL:?}\npassword = {{ file = \"password\" }}\nbackup_codes = {{ file = \"codes\" }}\n\
+         [admin]\nsocket = \"p.sock\"\n",
+        sim.url()
+    );
+    write(&at("proxy.toml"), &text);
+    let ask = |words: &[&str]| {
+        let mut asked = portunus(home.path());
+        asked.args(words).arg("-c").arg(at("proxy.toml")).env("CODE", "TENANT-DEMO");
+        asked
+    };
+    let login = ["login", "--use-backup-code", "--no-input"];
+
+    let mut run = Running::start(&mut ask(&["run"]));
+    run.line("listening on http://").await;
+    sim.next_on("login/complete", Fault::StallBody);
+    let waiting = ask(&login).spawn().unwrap();
+    until("the portal has taken the code", || sim.counters().complete == 1).await;
+    run.kill().await;
+    drop(waiting);
+
+    let mut run = Running::start(&mut ask(&["run"]));
+    run.line("listening on http://").await;
+    let (exit, out, error) = said(&mut ask(&login)).await;
+    assert_eq!(exit, 0, "{error}");
+    assert!(out.starts_with("signed in as b***@example.com"), "{out}");
+    assert!(error.contains("a backup code is spent; 0 are left in login.backup_codes"), "{error}");
+    let counters = sim.counters();
+    assert_eq!((counters.complete, counters.wrong_code), (2, 0), "the spent code was not sent again");
+
+    let (exit, _, error) = said(&mut ask(&login)).await;
+    assert_eq!((exit, sim.counters().complete), (3, 2), "{error}");
+    assert!(error.contains("no backup code can be used"), "{error}");
+    assert_eq!(tokio::time::timeout(Duration::from_secs(60), run.interrupt()).await.unwrap(), 0);
+}
