@@ -11,6 +11,7 @@ use crate::channel::Fingerprint;
 use crate::clock::SharedClock;
 use crate::config::{Auto, Config, ExtraValue, StoreKind, Surroundings};
 use crate::guard::Guard;
+use crate::held::HeldBytes;
 use crate::listener::{self, Bound, Door, Endpoint};
 use crate::portal::{Account, Adopted, Client, Dialect};
 use crate::proxy::{House, Lobby};
@@ -149,9 +150,13 @@ pub(crate) fn portal(
     dialect: &Dialect,
     injected: &Injected,
     own_addresses: &[SocketAddr],
+    held: &HeldBytes,
 ) -> Result<(Upstream, Client), StartError> {
-    let doors =
-        upstream::Settings { own_addresses: own_addresses.to_vec(), ..config.upstream.settings(dialect) };
+    let doors = upstream::Settings {
+        own_addresses: own_addresses.to_vec(),
+        held: held.clone(),
+        ..config.upstream.settings(dialect)
+    };
     let upstream = Upstream::new(&doors).map_err(StartError::Upstream)?;
     if own_addresses.iter().any(|own| is_at(upstream.base(), own)) {
         return Err(StartError::OwnListener(upstream.base().authority().to_owned()));
@@ -245,6 +250,7 @@ pub(super) fn house(
     secrets: &Secrets,
     addresses: &[SocketAddr],
     clock: SharedClock,
+    held: &HeldBytes,
 ) -> Result<(House, Upstream, Account), StartError> {
     let dialect = config.dialect();
     #[cfg_attr(not(feature = "bench"), expect(unused_mut, reason = "the bench puts one in"))]
@@ -254,7 +260,7 @@ pub(super) fn house(
         injected = super::bench::with_channel(&injected, bench, &dialect)?;
     }
     let injected = settings::with_jar(config, injected);
-    let (upstream, client) = portal(config, &dialect, &injected, addresses)?;
+    let (upstream, client) = portal(config, &dialect, &injected, addresses, held)?;
     let wall = clock.clone();
     let client = client.with_wall(move || wall.wall());
     #[cfg_attr(not(feature = "bench"), expect(unused_mut, reason = "the bench seals more"))]
@@ -276,5 +282,6 @@ pub(super) fn house(
     );
     let adopted = Adopted::new(&dialect, config.login.adopt, config.session.assumed_token_life);
     let settings = settings::proxy(config, &dialect, adopted);
-    Ok((House { routes, session, responder, injected, clock, settings }, upstream, account))
+    let held = held.clone();
+    Ok((House { routes, session, responder, held, injected, clock, settings }, upstream, account))
 }

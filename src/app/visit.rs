@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use super::{Secrets, StartError, build, settings};
 use crate::clock::SharedClock;
 use crate::config::Config;
+use crate::held::HeldBytes;
 use crate::listener::{BindError, Bound};
 use crate::portal::Client;
 use crate::session::{Credentials, SessionHandle};
@@ -29,8 +30,9 @@ impl Visit {
     pub fn prepare(config: &Config, secrets: &Secrets, clock: SharedClock) -> Result<Self, StartError> {
         let (dialect, injected) = (config.dialect(), settings::with_jar(config, secrets.injected()?));
         let own = &config.listen.addresses;
-        let (upstream, client) = build::portal(config, &dialect, &injected, own)?;
-        let (_, for_session) = build::portal(config, &dialect, &injected, own)?;
+        let held = HeldBytes::new(config.limits.held_bytes);
+        let (upstream, client) = build::portal(config, &dialect, &injected, own, &held)?;
+        let (_, for_session) = build::portal(config, &dialect, &injected, own, &held)?;
         let settings = settings::session(config, secrets.credentials.clone());
         Ok(Self { upstream, client, session: SessionHandle::spawn(for_session, settings, clock) })
     }

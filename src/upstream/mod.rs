@@ -23,7 +23,9 @@ mod reply;
 mod send;
 mod settings;
 mod tls;
+mod wakes;
 mod watch;
+mod whole;
 mod worker;
 
 pub use ahead::{OnInterim, Told};

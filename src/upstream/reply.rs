@@ -16,6 +16,7 @@ use super::dial::Conn;
 use super::lean::Rest;
 use super::pool::Pool;
 use super::watch::{Waiting, Watch};
+use crate::held::{HeldBytes, Room};
 
 /// What the portal answered.
 pub type Reply = http::Response<ReplyBody>;
@@ -74,7 +75,15 @@ impl ReplyBody {
     ///
     /// # Errors
     /// [`UpstreamError::TooLarge`], [`UpstreamError::BodyBroken`], [`UpstreamError::BodyStalled`].
-    pub async fn collect(mut self, limit: usize) -> Result<Bytes, UpstreamError> {
+    pub async fn collect(self, limit: usize) -> Result<Bytes, UpstreamError> {
+        self.collect_in(limit, &mut HeldBytes::unbounded().room()).await
+    }
+
+    /// As [`ReplyBody::collect`], and `room` grows by what comes.
+    ///
+    /// # Errors
+    /// As [`ReplyBody::collect`]; [`UpstreamError::NoRoom`].
+    pub async fn collect_in(mut self, limit: usize, room: &mut Room) -> Result<Bytes, UpstreamError> {
         let hint = self.size_hint();
         if hint.lower() > limit as u64 {
             return Err(UpstreamError::TooLarge(limit));
@@ -83,6 +92,7 @@ impl ReplyBody {
         if first.len() > limit {
             return Err(UpstreamError::TooLarge(limit));
         }
+        room.grow(first.len())?;
         let Some(second) = self.data().await? else { return Ok(first) }; // the common case: nothing is copied
         let expected = usize::try_from(hint.lower()).unwrap_or(0).max(first.len() + second.len());
         let mut whole = BytesMut::with_capacity(expected.min(limit));
@@ -93,6 +103,7 @@ impl ReplyBody {
             if whole.len() + data.len() > limit {
                 return Err(UpstreamError::TooLarge(limit));
             }
+            room.grow(data.len())?;
             whole.extend_from_slice(&data);
             next = self.data().await?;
         }
@@ -120,7 +131,7 @@ impl ReplyBody {
 
     /// Reads the rest now, if it is no longer than `limit` bytes, and keeps it: from then on nothing of it can be
     /// lost. What turns out to be longer streams on from there.
-    pub(super) async fn read_ahead(&mut self, limit: usize) -> Result<(), UpstreamError> {
+    pub(super) async fn read_ahead(&mut self, limit: usize, room: Room) -> Result<(), UpstreamError> {
         let Some(first) = self.data().await? else { return Ok(()) };
         let mut more: Option<BytesMut> = None;
         let mut length = first.len();
@@ -131,7 +142,7 @@ impl ReplyBody {
             length += data.len();
             more.get_or_insert_with(|| BytesMut::from(&first[..])).extend_from_slice(&data);
         }
-        self.ahead = more.map_or(first, BytesMut::freeze);
+        self.ahead = room.keep(more.map_or(first, BytesMut::freeze));
         Ok(())
     }
 

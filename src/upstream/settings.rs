@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
 
+use crate::held::HeldBytes;
+
 /// What the doors out are configured with.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -34,6 +36,8 @@ pub struct Settings {
     pub whole_answer: usize,
     /// How many of a hundred requests may be sent once more because their answer was lost.
     pub repeat_percent: u32,
+    /// Where the room for such an answer comes from; without room it streams.
+    pub held: HeldBytes,
     /// Idle connections kept for each worker.
     pub max_idle: usize,
     /// Whether HTTP/2 is taken where ALPN offers it.
@@ -60,6 +64,7 @@ impl Settings {
             continue_timeout: Duration::from_secs(1),
             whole_answer: 64 * 1024,
             repeat_percent: 10,
+            held: HeldBytes::unbounded(),
             max_idle: 256,
             http2: true,
             own_addresses: Vec::new(),
