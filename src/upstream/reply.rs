@@ -250,7 +250,7 @@ impl Body for ReplyBody {
             Poll::Pending => {
                 let Some(watch) = this.watch() else { return Poll::Pending };
                 if this.stalls && !watch.is_uploading() {
-                    watch.arm(Waiting::Answer);
+                    watch.wait(Waiting::Answer);
                 }
                 if !this.has_a_task() && watch.poll_fired(cx).is_ready() {
                     let stalled = UpstreamError::stalled_by(watch);

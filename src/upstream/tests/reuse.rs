@@ -223,6 +223,26 @@ async fn forgetting_closes_what_is_idle() {
 }
 
 #[tokio::test]
+async fn an_answer_that_stalls_is_given_up_in_time_however_often_it_is_looked_at() {
+    let fake = loses_the_first("HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nstalls").await;
+    let upstream = fake.upstream_with(|s| s.body_idle_timeout = Duration::from_millis(100));
+    let reply = within(upstream.send(post())).await.unwrap();
+    let mut collecting = std::pin::pin!(reply.into_body().collect(1024));
+    let mut others = tokio::time::interval(Duration::from_millis(5));
+    let lost = within(async {
+        loop {
+            tokio::select! {
+                biased;
+                collected = &mut collecting => return collected.unwrap_err(),
+                _ = others.tick() => {}
+            }
+        }
+    })
+    .await;
+    assert!(matches!(lost, UpstreamError::BodyStalled(_)), "{lost}");
+}
+
+#[tokio::test]
 async fn what_was_open_before_the_machine_slept_is_not_used_after_it() {
     let fake = Fake::answering(OK).await;
     let upstream = fake.upstream();
