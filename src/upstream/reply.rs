@@ -7,7 +7,6 @@ use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
 
 use bytes::{Bytes, BytesMut};
-use http::HeaderValue;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
@@ -286,8 +285,8 @@ impl Body for ReplyBody {
 }
 
 /// Whether a `Content-Type` is that of a stream that may be quiet for as long as it likes.
-pub(super) fn is_event_stream(content_type: &HeaderValue) -> bool {
-    content_type.as_bytes().get(..17).is_some_and(|t| t.eq_ignore_ascii_case(b"text/event-stream"))
+pub(super) fn is_event_stream(content_type: &[u8]) -> bool {
+    content_type.get(..17).is_some_and(|t| t.eq_ignore_ascii_case(b"text/event-stream"))
 }
 
 impl fmt::Debug for ReplyBody {

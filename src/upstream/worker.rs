@@ -429,7 +429,7 @@ impl Worker {
             Err(why) => Attempt::Failed(UpstreamError::Invalid(why)),
             Ok(after) => {
                 let content_type = answer.headers().get(header::CONTENT_TYPE);
-                let stalls = !content_type.is_some_and(reply::is_event_stream);
+                let stalls = !content_type.is_some_and(|value| reply::is_event_stream(value.as_bytes()));
                 Attempt::Answered(answer.map(|body| ReplyBody::new(body, holds(after), stalls)))
             }
         }
