@@ -38,7 +38,6 @@ pub mod detect;
 
 // The cellar: used by all, knows none.
 pub mod clock;
-pub mod held;
 pub mod identity;
 pub mod private_file;
 pub mod secret;

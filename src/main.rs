@@ -3,10 +3,14 @@
 use std::io::{IsTerminal, stderr, stdin, stdout};
 use std::process::ExitCode;
 
+use inherited::Sockets;
 use portunus::cli::{self, Environment};
 
 fn main() -> ExitCode {
+    // First, while nothing that is open can be our own.
+    let sockets = Sockets::of_this_process();
     let mut environment = Environment::new(std::env::vars_os());
+    environment.sockets = sockets;
     environment.stdin_is_terminal = stdin().is_terminal();
     environment.stdout_is_terminal = stdout().is_terminal();
     environment.stderr_is_terminal = stderr().is_terminal();

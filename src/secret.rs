@@ -106,6 +106,8 @@ secrets! {
     OtpUri;
     /// What the key is made from that seals the stored logins, where one is configured.
     SealingPassphrase;
+    /// `USER:PASSWORD` for the forward proxy on the way to the portal (RFC 7617).
+    ProxyCredentials;
     /// What a local caller shows when `guard.local_key` is set.
     LocalKey;
 }

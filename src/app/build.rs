@@ -4,23 +4,24 @@ use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
+use data_encoding::BASE64;
 use http::{HeaderName, HeaderValue};
+use zeroize::Zeroizing;
 
 use super::{StartError, doors, settings};
 use crate::channel::Fingerprint;
 use crate::clock::SharedClock;
-use crate::config::{Auto, Config, ExtraValue, StoreKind, Surroundings};
+use crate::config::{Auto, Config, Environment, ExtraValue, StoreKind, Surroundings};
 use crate::guard::Guard;
-use crate::held::HeldBytes;
-use crate::listener::{self, Bound, Door, Endpoint};
+use crate::listener::{self, BindError, Bound, Door, Endpoint, PassedWords};
 use crate::portal::{Account, Adopted, Client, Dialect};
 use crate::proxy::{House, Lobby};
 use crate::response::Responder;
 use crate::route::RouteTable;
-use crate::secret::{AccessCode, ClientHash, Expose, LocalKey, SealingPassphrase};
+use crate::secret::{AccessCode, ClientHash, Expose, LocalKey, ProxyCredentials, SealingPassphrase};
 use crate::session::{Credentials, FileStore, MemoryStore, Owned, SealingKey, SessionHandle, Store};
 use crate::state_dir::StateDir;
-use crate::upstream::{self, Base, Injected, Upstream};
+use crate::upstream::{self, Base, Injected, Upstream, Via};
 use crate::whose::{self, Choice};
 
 const ACCESS_CODE: HeaderName = HeaderName::from_static("x-portal-access-code");
@@ -32,6 +33,7 @@ pub struct Secrets {
     pub(super) access_code: Option<AccessCode>,
     pub(super) client_hash: ClientHash,
     pub(super) credentials: Option<Credentials>,
+    pub(super) proxy_credentials: Option<ProxyCredentials>,
     pub(super) local_key: Option<LocalKey>,
     pub(super) extra_headers: Vec<(HeaderName, HeaderValue)>,
     pub(super) sealing: Option<SealingPassphrase>,
@@ -59,10 +61,25 @@ impl Secrets {
             access_code: config.portal.fetch_access_code(from).await?,
             client_hash: config.portal.client_hash.fetch(&config.state_dir, from).await?,
             credentials: config.login.credentials(from).await?,
+            proxy_credentials: config.upstream.fetch_proxy_credentials(from).await?,
             local_key: config.guard.fetch_local_key(from).await?,
             extra_headers,
             sealing: config.login_store.fetch_key(from).await?,
         })
+    }
+
+    /// The forward proxy on the way to the portal, with what it asks for.
+    ///
+    /// # Errors
+    /// If the credentials cannot be sent.
+    pub fn via(&self, config: &Config) -> Result<Option<Via>, StartError> {
+        let Some(proxy) = &config.forward_proxy else { return Ok(None) };
+        let credentials = self.proxy_credentials.as_ref().or(proxy.credentials.as_ref());
+        let authorization = credentials
+            .map(basic)
+            .transpose()
+            .map_err(|_| StartError::NotAHeader { setting: "upstream.proxy_credentials".to_owned() })?;
+        Ok(Some(Via { host: proxy.host.clone(), port: proxy.port, authorization }))
     }
 
     /// Those of another identity of the same proxy, where `theirs` is the configuration of these: what is the same
@@ -85,6 +102,7 @@ impl Secrets {
             access_code,
             client_hash,
             credentials: config.login.credentials(from).await?,
+            proxy_credentials: self.proxy_credentials.clone(),
             local_key: self.local_key.clone(),
             extra_headers: self.extra_headers.clone(),
             sealing: self.sealing.clone(),
@@ -108,8 +126,55 @@ impl Secrets {
     }
 }
 
-/// Opens every socket, for every worker: those of `[listen]` by the door 0, those of an identity by its own.
-pub(super) fn bind(config: &Config) -> Result<Vec<Bound>, listener::BindError> {
+/// `Basic` (RFC 7617).
+#[expect(clippy::disallowed_methods, reason = "into the header that shows them to the forward proxy")]
+fn basic(credentials: &ProxyCredentials) -> Result<HeaderValue, http::header::InvalidHeaderValue> {
+    let text = Zeroizing::new(format!("Basic {}", BASE64.encode(credentials.expose().as_bytes())));
+    let mut value = HeaderValue::from_str(&text)?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+/// Opens every socket, for every worker, and takes those that were opened for it.
+///
+/// # Errors
+/// The first that cannot be had, or that would let others in.
+pub(super) fn bind(config: &Config, environment: &Environment) -> Result<Vec<Bound>, StartError> {
+    let mut bound = open(config)?;
+    let words = PassedWords {
+        pid: environment.get("LISTEN_PID"),
+        count: environment.get("LISTEN_FDS"),
+        names: environment.get("LISTEN_FDNAMES"),
+    };
+    for handed in &config.listen.inherited {
+        for number in handed.numbers(words, std::process::id())? {
+            let socket = environment.sockets().take(number).ok_or_else(|| BindError::NotHanded {
+                what: handed.to_string(),
+                why: format!(
+                    "descriptor {number} is no listening socket that this process was started with, \
+                              or is taken already"
+                ),
+            })?;
+            match Bound::add_to_each(&mut bound, handed, socket)? {
+                Some(address) if !address.ip().to_canonical().is_loopback() && !config.may_be_exposed => {
+                    return Err(StartError::Exposed { what: handed.to_string(), address });
+                }
+                Some(_) | None => {}
+            }
+        }
+    }
+    let left = environment.sockets().left();
+    if !left.is_empty() {
+        tracing::warn!(?left, "descriptors of listening sockets that nothing in listen.inherited takes");
+    }
+    Ok(bound)
+}
+
+/// Opens what the configuration names itself: what `[listen]` names by the door 0, what an identity names by its own.
+///
+/// # Errors
+/// The first that cannot be had.
+pub(super) fn open(config: &Config) -> Result<Vec<Bound>, BindError> {
     let workers = match config.listen.workers {
         Auto::Given(workers) => workers,
         Auto::Auto => std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
@@ -120,9 +185,7 @@ pub(super) fn bind(config: &Config) -> Result<Vec<Bound>, listener::BindError> {
     endpoints.extend(unix);
     let mut all = match listener::bind(&endpoints, workers) {
         // The default names both loopbacks, and not every machine has an IPv6 one.
-        Err(listener::BindError::Io { at, .. })
-            if config.listen.has_default_addresses() && at.starts_with("[::1]") =>
-        {
+        Err(BindError::Io { at, .. }) if config.listen.has_default_addresses() && at.starts_with("[::1]") => {
             endpoints.retain(|endpoint| !matches!(endpoint, Endpoint::Tcp(SocketAddr::V6(_))));
             tracing::info!("this machine has no [::1]; listening on 127.0.0.1 alone");
             listener::bind(&endpoints, workers)?
@@ -149,14 +212,11 @@ pub(crate) fn portal(
     config: &Config,
     dialect: &Dialect,
     injected: &Injected,
+    via: Option<Via>,
     own_addresses: &[SocketAddr],
-    held: &HeldBytes,
 ) -> Result<(Upstream, Client), StartError> {
-    let doors = upstream::Settings {
-        own_addresses: own_addresses.to_vec(),
-        held: held.clone(),
-        ..config.upstream.settings(dialect)
-    };
+    let own = own_addresses.to_vec();
+    let doors = upstream::Settings { own_addresses: own, via, ..config.upstream.settings(dialect) };
     let upstream = Upstream::new(&doors).map_err(StartError::Upstream)?;
     if own_addresses.iter().any(|own| is_at(upstream.base(), own)) {
         return Err(StartError::OwnListener(upstream.base().authority().to_owned()));
@@ -250,7 +310,6 @@ pub(super) fn house(
     secrets: &Secrets,
     addresses: &[SocketAddr],
     clock: SharedClock,
-    held: &HeldBytes,
 ) -> Result<(House, Upstream, Account), StartError> {
     let dialect = config.dialect();
     #[cfg_attr(not(feature = "bench"), expect(unused_mut, reason = "the bench puts one in"))]
@@ -260,7 +319,7 @@ pub(super) fn house(
         injected = super::bench::with_channel(&injected, bench, &dialect)?;
     }
     let injected = settings::with_jar(config, injected);
-    let (upstream, client) = portal(config, &dialect, &injected, addresses, held)?;
+    let (upstream, client) = portal(config, &dialect, &injected, secrets.via(config)?, addresses)?;
     let wall = clock.clone();
     let client = client.with_wall(move || wall.wall());
     #[cfg_attr(not(feature = "bench"), expect(unused_mut, reason = "the bench seals more"))]
@@ -282,6 +341,5 @@ pub(super) fn house(
     );
     let adopted = Adopted::new(&dialect, config.login.adopt, config.session.assumed_token_life);
     let settings = settings::proxy(config, &dialect, adopted);
-    let held = held.clone();
-    Ok((House { routes, session, responder, held, injected, clock, settings }, upstream, account))
+    Ok((House { routes, session, responder, injected, clock, settings }, upstream, account))
 }

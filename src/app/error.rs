@@ -1,12 +1,14 @@
 //! Why the proxy does not start.
 
 use std::io;
+use std::net::SocketAddr;
 
 use crate::admin::SocketError;
 use crate::config::{ClientHashError, Config, SecretError};
 use crate::guard::BadSettings;
 use crate::identity::IdentityName;
 use crate::listener::BindError;
+use crate::private_file::PrivateFileError;
 use crate::route::BadPattern;
 use crate::state_dir::StateError;
 
@@ -37,6 +39,20 @@ pub enum StartError {
     /// Nothing listens.
     #[error(transparent)]
     Bind(#[from] BindError),
+    /// A socket that was opened for the proxy is one that others reach.
+    #[error("{what} is at {address}, which is not a loopback address: whoever reaches it acts as you")]
+    Exposed {
+        /// As the configuration has it.
+        what: String,
+        /// Where it listens.
+        address: SocketAddr,
+    },
+    /// The private key for callers is not private, or not there.
+    #[error("listen.tls_key_file: {0}")]
+    DoorKey(PrivateFileError),
+    /// What callers are to be shown, or have to show, cannot be used.
+    #[error("[listen] {0}")]
+    DoorTls(String),
     /// The guard's lists cannot stand.
     #[error(transparent)]
     Guard(#[from] BadSettings),
@@ -87,6 +103,15 @@ impl StartError {
             Self::Bind(BindError::InUse(at)) => Some(format!(
                 "another program listens on {at}: stop it, or choose another address with --listen"
             )),
+            Self::Bind(BindError::NotHanded { .. }) => Some(
+                "check listen.inherited, and that whoever starts the proxy opens the socket: a socket unit, a supervisor"
+                    .into(),
+            ),
+            Self::Exposed { .. } => {
+                Some("have it opened on 127.0.0.1 or [::1]; or add the flag --unsafe-listen and set guard.local_key or listen.client_ca_file".into())
+            }
+            Self::DoorKey(error) => Some(error.hint()),
+            Self::DoorTls(_) => Some("check tls_cert_file, tls_key_file and client_ca_file: PEM files, the certificate first".into()),
             Self::OwnListener(_) => Some("set upstream.url to the portal's own address".into()),
             Self::NotAHeader { .. } => Some("write it again, in visible ASCII characters".into()),
             Self::Bind(_) | Self::Upstream(_) | Self::Guard(_) | Self::Route(_) | Self::Runtime(_) => None,

@@ -10,6 +10,7 @@
 #[cfg(feature = "bench")]
 mod bench;
 mod build;
+mod door_tls;
 mod doors;
 mod error;
 mod metrics;
@@ -30,7 +31,6 @@ use tokio::task::JoinHandle;
 use crate::admin::{self, AdminState};
 use crate::clock::SharedClock;
 use crate::config::{Config, Environment, Person};
-use crate::held::HeldBytes;
 use crate::identity::IdentityName;
 use crate::listener::{Bound, Door};
 use crate::session::SessionHandle;
@@ -49,6 +49,7 @@ use workers::Workers;
 #[derive(Debug)]
 pub struct Running {
     addresses: Vec<SocketAddr>,
+    scheme: &'static str,
     doors: Vec<Door>,
     admin_socket: Option<PathBuf>,
     /// In the order of the configuration; there is always one.
@@ -74,16 +75,17 @@ pub async fn start(
     clock: SharedClock,
 ) -> Result<Running, StartError> {
     let all = residents::fetch(config, &config.surroundings(environment, person)).await?;
-    let bound = build::bind(config)?;
+    let tls = door_tls::prepare(&config.listen)?;
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    let bound = build::bind(config, environment)?;
+    let bound: Vec<_> = bound.into_iter().map(|bound| bound.with_tls(tls.clone())).collect();
     let admin_socket = config.admin_socket.as_deref().map(admin::bind).transpose()?;
     // Every worker has the same.
     let doors = bound.first().map(Bound::doors).unwrap_or_default();
     let addresses: Vec<_> = doors.iter().map(|(_, address)| *address).collect();
     let local_key = all.first().and_then(|(_, secrets)| secrets.local_key.clone());
     let lobby = Arc::new(build::lobby(config, local_key, &doors)?);
-    // One for all of them.
-    let held = HeldBytes::new(config.limits.held_bytes);
-    let built = residents::build(all, &addresses, &clock, &held)?;
+    let built = residents::build(all, &addresses, &clock)?;
     let residents: Vec<_> = built.iter().map(|built| built.resident.clone()).collect();
 
     let (stop, stopped) = watch::channel(false);
@@ -95,11 +97,11 @@ pub async fn start(
     let admin = match admin_socket {
         Some(socket) => {
             let identities = built.into_iter().map(Built::into_admin).collect();
-            let metrics = metrics::source(residents.clone(), nobodys, limits, held.clone());
+            let metrics = metrics::source(residents.clone(), nobodys, limits);
             let shutdown = move || {
                 asking.send_replace(true);
             };
-            let state = admin_state(identities, clock, &addresses, metrics, shutdown).with_held(held);
+            let state = admin_state(identities, clock, urls(scheme, &addresses), metrics, shutdown);
             let admin::Socket { listener, file } = socket;
             let listener = tokio::net::UnixListener::from_std(listener).map_err(StartError::Runtime)?;
             Some(tokio::spawn(async move {
@@ -111,6 +113,7 @@ pub async fn start(
     };
     Ok(Running {
         addresses,
+        scheme,
         doors: doors.into_iter().map(|(door, _)| door).collect(),
         admin_socket: socket_path,
         residents,
@@ -126,6 +129,11 @@ impl Running {
     /// The TCP addresses, with the ports that were chosen.
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
+    }
+
+    /// The same as a caller writes them: `http://`, or `https://` where the proxy speaks TLS.
+    pub fn urls(&self) -> Vec<String> {
+        urls(self.scheme, &self.addresses)
     }
 
     /// Where the admin API is, if anywhere.
@@ -174,14 +182,17 @@ impl Running {
     }
 }
 
+fn urls(scheme: &str, addresses: &[SocketAddr]) -> Vec<String> {
+    addresses.iter().map(|address| format!("{scheme}://{address}")).collect()
+}
+
 fn admin_state(
     identities: Vec<admin::Identity>,
     clock: SharedClock,
-    addresses: &[SocketAddr],
+    listen: Vec<String>,
     metrics: impl Fn() -> Vec<admin::Metric> + Send + Sync + 'static,
     shutdown: impl Fn() + Send + Sync + 'static,
 ) -> AdminState {
-    let listen = addresses.iter().map(|address| format!("http://{address}")).collect();
     AdminState::new(identities, clock, env!("CARGO_PKG_VERSION"), listen, metrics, shutdown)
 }
 

@@ -46,7 +46,12 @@ pub(super) fn guard(
     // Another address is a name of its own; the unspecified one names nobody.
     let named = addresses.iter().filter(|a| !a.ip().is_loopback() && !a.ip().is_unspecified());
     hosts.extend(named.map(ToString::to_string));
-    hosts.extend(config.guard.allowed_hosts.iter().map(|host| host.authority().to_string()));
+    let is_tls = config.listen.tls_cert_file.is_some();
+    hosts.extend(config.guard.allowed_hosts.iter().map(|host| match host.authority() {
+        // Without a port that of the protocol is meant; the guard knows it for http.
+        name if is_tls && name.port().is_none() => format!("{name}:443"),
+        name => name.to_string(),
+    }));
     hosts.extend(ways.iter().flat_map(|ways| ways.hosts.iter().cloned()));
     hosts.sort_unstable();
     hosts.dedup();
@@ -81,7 +86,6 @@ pub(super) fn route(
     Ok(route::Settings {
         rules,
         unmatched: if dialect.channel.is_some() { route::Protection::Auto } else { route::Protection::Plain },
-        at_expiry: at_expiry(config.session.at_expiry),
         max_target_bytes: config.limits.uri,
         max_learned: config.limits.learned_paths,
         policy: policy(config),
@@ -110,16 +114,8 @@ fn rule(written: &config::Route, dialect: &Dialect) -> Rule {
         protection,
         bearer,
         replay: replay(written.replay),
-        at_expiry: written.at_expiry.map(at_expiry),
         allow_origin,
         ..Rule::for_path(path)
-    }
-}
-
-fn at_expiry(written: config::AtExpiry) -> route::AtExpiry {
-    match written {
-        config::AtExpiry::LetRun => route::AtExpiry::LetRun,
-        config::AtExpiry::Close => route::AtExpiry::Close,
     }
 }
 

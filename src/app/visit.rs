@@ -2,11 +2,10 @@
 
 use std::net::SocketAddr;
 
-use super::{Secrets, StartError, build, settings};
+use super::{Secrets, StartError, build, door_tls, settings};
 use crate::clock::SharedClock;
 use crate::config::Config;
-use crate::held::HeldBytes;
-use crate::listener::{BindError, Bound};
+use crate::listener::Bound;
 use crate::portal::Client;
 use crate::session::{Credentials, SessionHandle};
 use crate::upstream::Upstream;
@@ -30,9 +29,9 @@ impl Visit {
     pub fn prepare(config: &Config, secrets: &Secrets, clock: SharedClock) -> Result<Self, StartError> {
         let (dialect, injected) = (config.dialect(), settings::with_jar(config, secrets.injected()?));
         let own = &config.listen.addresses;
-        let held = HeldBytes::new(config.limits.held_bytes);
-        let (upstream, client) = build::portal(config, &dialect, &injected, own, &held)?;
-        let (_, for_session) = build::portal(config, &dialect, &injected, own, &held)?;
+        let via = secrets.via(config)?;
+        let (upstream, client) = build::portal(config, &dialect, &injected, via.clone(), own)?;
+        let (_, for_session) = build::portal(config, &dialect, &injected, via, own)?;
         let settings = settings::session(config, secrets.credentials.clone());
         Ok(Self { upstream, client, session: SessionHandle::spawn(for_session, settings, clock) })
     }
@@ -50,10 +49,12 @@ impl Secrets {
     }
 }
 
-/// Opens the sockets that the configuration asks for, and closes them again: the addresses that are free.
+/// Opens the sockets that the configuration asks for, and closes them again: the addresses that are free. The
+/// certificate for callers is looked at as well.
 ///
 /// # Errors
-/// The first that cannot be had.
-pub fn try_addresses(config: &Config) -> Result<Vec<SocketAddr>, BindError> {
-    Ok(build::bind(config)?.first().map(Bound::addresses).unwrap_or_default())
+/// The first thing that cannot be had.
+pub fn try_addresses(config: &Config) -> Result<Vec<SocketAddr>, StartError> {
+    door_tls::prepare(&config.listen)?;
+    Ok(build::open(config)?.first().map(Bound::addresses).unwrap_or_default())
 }

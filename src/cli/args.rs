@@ -85,7 +85,7 @@ pub enum Command {
 /// Settings of the configuration that can be given as flags; a flag stands above the environment and the file.
 #[derive(Debug, Clone, Default, Args)]
 pub struct SettingFlags {
-    /// Where to listen, such as 127.0.0.1:8787; may be given several times
+    /// Where to listen, such as 127.0.0.1:8787, fd:3 or systemd; may be given several times
     #[arg(long, value_name = "ADDRESS")]
     pub listen: Vec<String>,
 
@@ -151,8 +151,10 @@ impl SettingFlags {
             setting: setting.to_owned(),
             value: value.to_owned(),
         };
-        let mut all: Vec<Flag> =
-            listen.iter().map(|address| flag("--listen", "listen.addresses", address)).collect();
+        let is_inherited =
+            |text: &str| text == "systemd" || text.starts_with("systemd:") || text.starts_with("fd:");
+        let setting = |text: &str| if is_inherited(text) { "listen.inherited" } else { "listen.addresses" };
+        let mut all: Vec<Flag> = listen.iter().map(|text| flag("--listen", setting(text), text)).collect();
         all.extend(upstream.iter().map(|url| flag("--upstream", "upstream.url", url)));
         all.extend(state_dir.iter().map(|dir| flag("--state-dir", "state.dir", &dir.to_string_lossy())));
         all

@@ -18,7 +18,6 @@ use crate::detect::{
     self, Account, Candidates, Confidence, DetectError, Found, LoginBudget, LoginEnd, OtpCodes, SeededCodes,
     Settings, Talk, Target,
 };
-use crate::held::HeldBytes;
 use crate::portal::Dialect;
 use crate::secret::Password;
 use crate::session::Credentials;
@@ -81,8 +80,8 @@ pub(super) async fn detect(
 fn target(config: &Config, secrets: &Secrets) -> Result<Target, Failure> {
     let refused = |error| Failure::from(&error);
     let (dialect, injected) = (config.dialect(), secrets.injected().map_err(refused)?);
-    let (upstream, _) =
-        app::portal(config, &dialect, &injected, &[], &HeldBytes::unbounded()).map_err(refused)?;
+    let (upstream, _) = app::portal(config, &dialect, &injected, secrets.via(config).map_err(refused)?, &[])
+        .map_err(refused)?;
     Ok(Target {
         portal: config.portal.name.as_str().to_owned(),
         upstream,

@@ -4,10 +4,14 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
+use inherited::Sockets;
+
 /// The environment's variables, and which of the standard streams are a terminal.
 #[derive(Clone, Default)]
 pub struct Environment {
     variables: BTreeMap<OsString, OsString>,
+    /// The sockets that whoever started the program has opened for it.
+    pub sockets: Sockets,
     /// Whether somebody can type.
     pub stdin_is_terminal: bool,
     /// Whether the data is read by a person.

@@ -14,9 +14,10 @@ use super::terminal::{Question, Terminal};
 use crate::admin::Client;
 use crate::config::{self, CONFIG_VARIABLE, Config, Inputs, Person};
 
-/// The process's variables, as the configuration reads them.
+/// The process's variables and sockets, as the configuration reads them.
 pub(super) fn variables(environment: &Environment) -> config::Environment {
-    environment.variables().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+    let variables = environment.variables().map(|(name, value)| (name.to_owned(), value.to_owned()));
+    variables.collect::<config::Environment>().with_sockets(environment.sockets.clone())
 }
 
 /// The configuration to read: the one that is named, else the default one if there is one.

@@ -38,9 +38,9 @@ pub(super) fn run(
         let running = app::start(&config, &variables, person.as_ref().map(|p| p as _), SystemClock::shared())
             .await
             .map_err(|error| Failure::from(&error))?;
-        for (address, whose) in running.doors() {
+        for ((_, whose), url) in running.doors().zip(running.urls()) {
             let whose = whose.map(|name| format!(" for {name}")).unwrap_or_default();
-            terminal.data(&format!("listening on http://{address}{whose}"));
+            terminal.data(&format!("listening on {url}{whose}"));
         }
         if let Some(socket) = running.admin_socket() {
             terminal.detail(&format!("admin socket {}", socket.display()));
@@ -104,6 +104,9 @@ impl From<&StartError> for Failure {
             | StartError::Guard(_)
             | StartError::Route(_)
             | StartError::OwnListener(_)
+            | StartError::Exposed { .. }
+            | StartError::DoorKey(_)
+            | StartError::DoorTls(_)
             | StartError::Upstream(_) => Self::usage(what),
             StartError::Of { .. }
             | StartError::State(_)

@@ -5,6 +5,8 @@ use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
 
+use inherited::Sockets;
+
 use super::problem::{Place, Problem, nearest};
 use super::reader::Reader;
 use super::setting::Setting;
@@ -18,31 +20,50 @@ const OTHERS: [&str; 1] = [CONFIG_VARIABLE];
 /// The variable that names the configuration file.
 pub const CONFIG_VARIABLE: &str = "PORTUNUS_CONFIG";
 
-/// The environment variables, handed in by whoever starts us; `Debug` shows names only.
+/// Sockets are passed with these, once; whoever is started by us must not take them for his own.
+const PASSED: [&str; 3] = ["LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"];
+
+/// The environment variables and the sockets, handed in by whoever starts us; `Debug` shows names only.
 #[derive(Clone, Default)]
-pub struct Environment(BTreeMap<String, OsString>);
+pub struct Environment {
+    variables: BTreeMap<String, OsString>,
+    sockets: Sockets,
+}
 
 impl Environment {
     /// The text of a variable; one that is empty counts as not set, and one that is not UTF-8 has none.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name)?.to_str().filter(|text| !text.is_empty())
+        self.variables.get(name)?.to_str().filter(|text| !text.is_empty())
     }
 
     /// The path that a variable holds, if it is absolute: the XDG rule for all such variables.
     pub fn absolute_path(&self, name: &str) -> Option<PathBuf> {
-        let path = PathBuf::from(self.0.get(name)?);
+        let path = PathBuf::from(self.variables.get(name)?);
         path.is_absolute().then_some(path)
     }
 
-    /// What a helper program may see: everything but what is ours, since ours may be secret.
+    /// The same with the sockets that the process was started with.
+    #[must_use]
+    pub fn with_sockets(self, sockets: Sockets) -> Self {
+        Self { sockets, ..self }
+    }
+
+    /// The sockets that the process was started with.
+    pub fn sockets(&self) -> &Sockets {
+        &self.sockets
+    }
+
+    /// What a helper program may see: everything but what is ours, since ours may be secret, or spent.
     pub(super) fn for_helpers(&self) -> impl Iterator<Item = (&String, &OsString)> {
-        self.0.iter().filter(|(name, _)| !name.starts_with(PREFIX))
+        self.variables
+            .iter()
+            .filter(|(name, _)| !name.starts_with(PREFIX) && !PASSED.contains(&name.as_str()))
     }
 
     /// The text given for a setting, and the variable that gives it.
     pub(super) fn given(&self, setting: &Setting) -> Option<(String, &OsString)> {
         let name = setting.variable();
-        let text = self.0.get(&name)?;
+        let text = self.variables.get(&name)?;
         (!text.is_empty()).then_some((name, text))
     }
 
@@ -53,7 +74,7 @@ impl Environment {
             known.push(setting.variable());
             known.extend(setting.file_variable());
         }
-        for name in self.0.keys().filter(|name| name.starts_with(PREFIX)) {
+        for name in self.variables.keys().filter(|name| name.starts_with(PREFIX)) {
             if known.contains(name) || set_by_an_orchestrator(name) || reader.mentions(name) {
                 continue;
             }
@@ -76,13 +97,13 @@ impl<K: Into<OsString>, V: Into<OsString>> FromIterator<(K, V)> for Environment 
     fn from_iter<I: IntoIterator<Item = (K, V)>>(variables: I) -> Self {
         // A name that is not UTF-8 is none that we ask for.
         let pair = |(name, value): (K, V)| Some((name.into().into_string().ok()?, value.into()));
-        Self(variables.into_iter().filter_map(pair).collect())
+        Self { variables: variables.into_iter().filter_map(pair).collect(), sockets: Sockets::default() }
     }
 }
 
 impl fmt::Debug for Environment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.0.keys()).finish()
+        f.debug_set().entries(self.variables.keys()).finish()
     }
 }
 
@@ -118,8 +139,8 @@ mod tests {
 
     #[test]
     fn helpers_see_none_of_our_variables() {
-        let environment: Environment =
-            [("PATH", "/bin"), ("PORTUNUS_LOGIN_PASSWORD", "x")].into_iter().collect();
+        let ours = ["PORTUNUS_LOGIN_PASSWORD", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"];
+        let environment: Environment = ours.into_iter().chain(["PATH"]).map(|name| (name, "x")).collect();
         assert_eq!(environment.for_helpers().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["PATH"]);
     }
 }

@@ -9,6 +9,7 @@
 mod codes;
 mod document;
 mod environment;
+mod forward_proxy;
 mod layers;
 mod problem;
 mod reader;
@@ -25,6 +26,7 @@ mod values;
 pub use crate::private_file::PrivateFileError;
 pub use crate::state_dir::{StateDir, StateError};
 pub use environment::{CONFIG_VARIABLE, Environment, Flag};
+pub use forward_proxy::{ForwardProxy, ProxyChoice};
 pub use problem::{Place, Problem, Problems};
 pub use reference::reference;
 pub use secret_source::{Person, SecretCause, SecretError, SecretSource, Surroundings};
@@ -39,7 +41,7 @@ pub use section::log::Log;
 pub use section::login::{Email, Login};
 pub use section::portal::{ClientHashError, ClientHashSource, Portal, PortalName};
 pub use section::requests::RequestTemplate;
-pub use section::route::{AtExpiry, Bearer, PathPattern, Protect, Replay, Route};
+pub use section::route::{Bearer, PathPattern, Protect, Replay, Route};
 pub use section::session::Session;
 pub use section::state::{LoginStore, StoreKind};
 pub use section::upstream::{Cookies, ExtraHeader, ExtraValue, KeyPin, Upstream};
@@ -72,8 +74,13 @@ pub struct Config {
     pub identity: IdentityName,
     /// Where local programs reach the proxy.
     pub listen: Listen,
+    /// Whether it may be reached by others than this machine: the flag was given, and callers have to prove who they
+    /// are.
+    pub may_be_exposed: bool,
     /// Where the portal is.
     pub upstream: Upstream,
+    /// The forward proxy on the way there, if there is one.
+    pub forward_proxy: Option<ForwardProxy>,
     /// Which portal.
     pub portal: Portal,
     /// Where the deployment departs from its dialect.
@@ -142,13 +149,17 @@ impl Config {
             Some(name) => document::parse(&name, text, reader.problems()),
             None => document::parse(&"configuration".into(), text, reader.problems()),
         };
+        // Where the text is no TOML, a password may stand in another's place, behind a list that is not closed, say: no
+        // value is looked at then, since a message would repeat it.
+        if !reader.problems().is_empty() {
+            let found = Problems::found(reader.into_problems());
+            return Err(found.unwrap_or_else(unreadable));
+        }
         let config = Self::read(&mut reader, &document, inputs);
         match (Problems::found(reader.into_problems()), config) {
             (None, Some(config)) => Ok(config),
             (Some(problems), _) => Err(problems),
-            (None, None) => {
-                Err(Problems::from_one(Problem::new(&Place::Nowhere, "the configuration is unreadable")))
-            }
+            (None, None) => Err(unreadable()),
         }
     }
 
@@ -157,6 +168,10 @@ impl Config {
         let name = section::admin::name_of(inputs.file);
 
         let upstream = Upstream::read(&mut reader.section("upstream", document));
+        let forward_proxy = upstream.as_ref().and_then(|upstream| {
+            let found = forward_proxy::on_the_way(upstream.proxy.as_ref(), &upstream.url, inputs.environment);
+            found.map_err(|problem| reader.report(problem)).ok()
+        });
         let portal = Portal::read(&mut reader.section("portal", document));
         let preset = portal.as_ref().map(|portal| portal.dialect);
         let dialect = DialectOverrides::read(&mut reader.section("dialect", document), preset);
@@ -171,6 +186,8 @@ impl Config {
         // A key that is written but wrong was reported; it is not missing as well.
         let has_key = guard.as_ref().is_none_or(|guard| guard.local_key.is_some());
         let listen = Listen::read(&mut reader.section("listen", document), inputs.unsafe_listen, has_key);
+        let proves_callers = has_key || listen.as_ref().is_some_and(|listen| listen.client_ca_file.is_some());
+        let may_be_exposed = inputs.unsafe_listen && proves_callers;
         let limits = Limits::read(&mut reader.section("limits", document));
         let state = section::state::State::read(&mut reader.section("state", document));
         let state_dir = state.as_ref().map(|(dir, _)| dir.as_path());
@@ -205,7 +222,9 @@ impl Config {
             name,
             identity: IdentityName::sole(),
             listen: listen?,
+            may_be_exposed,
             upstream: upstream?,
+            forward_proxy: forward_proxy?,
             portal: portal?,
             dialect: dialect?,
             login: login?,
@@ -314,6 +333,10 @@ fn read_identities(
         }
     }
     all_good.then_some(identities)
+}
+
+fn unreadable() -> Problems {
+    Problems::from_one(Problem::new(&Place::Nowhere, "the configuration is unreadable"))
 }
 
 fn report_unknown_sections(reader: &mut Reader<'_>, document: &Table) {

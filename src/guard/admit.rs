@@ -6,7 +6,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version};
 
 use super::framing::Marks;
 use super::key::KeyCheck;
-use super::names::{Origin, OwnNames, Spoken, own_origin, same};
+use super::names::{Origin, OwnNames, Protocol, Spoken, own_origin, same};
 use super::{BadSettings, Grant, Preflight, Refusal, Settings};
 use crate::listener::{Malformed, Peer};
 
@@ -91,22 +91,23 @@ impl Guard {
         }
         let marks = Marks::read(request.headers(), request.version())?;
         check_method(request.method())?;
+        let protocol = if peer.is_tls() { Protocol::Https } else { Protocol::Http };
         let plainly = if marks.origin.is_none() { self.plainly_ours(&request, marks.host) } else { None };
         let (host, grant) = if plainly.is_some() {
             (plainly, None)
         } else {
-            let spoken = spoken_host(&request, marks.host)?;
+            let spoken = spoken_host(&request, marks.host, protocol)?;
             let host = self.own.find(spoken);
             if !peer.is_unix() && host.is_none() {
                 return Err(Refusal::ForeignHost);
             }
-            (host, self.check_origin(marks.origin, spoken, peer)?)
+            (host, self.check_origin(marks.origin, spoken, protocol, peer)?)
         };
         if marks.cross_site && grant.is_none() {
             return Err(Refusal::CrossSite);
         }
         let has_origin = marks.origin.is_some();
-        let asterisk = check_target(request.method(), request.uri())?;
+        let asterisk = check_target(request.method(), request.uri(), protocol)?;
         if request.method() == Method::OPTIONS {
             // Before the key: a browser never shows one with a preflight, and neither answer tells anything.
             if has_origin && let Some(preflight) = preflight(&request, grant.as_ref()) {
@@ -136,12 +137,13 @@ impl Guard {
         &self,
         origin: Option<&HeaderValue>,
         spoken: Spoken<'_>,
+        protocol: Protocol,
         peer: &Peer,
     ) -> Result<Option<Grant>, Refusal> {
         let Some(origin) = origin else { return Ok(None) };
         let text = origin.as_bytes();
         // On the Unix socket any host is accepted, so that being the same proves nothing there.
-        if let Some(page) = own_origin(text)
+        if let Some(page) = own_origin(text, protocol)
             && same(page, spoken)
             && (!peer.is_unix() || self.own.find(page).is_some())
         {
@@ -185,8 +187,12 @@ fn check_method(method: &Method) -> Result<(), Refusal> {
 /// Whom the request is addressed to. In HTTP/1 there must be a valid `Host`, and the authority of an absolute
 /// target overrules it (RFC 9112 section 3.2.2); in HTTP/2 the authority may stand alone, and a `Host` beside it
 /// must agree (RFC 9113 section 8.3.1).
-fn spoken_host<'a, B>(request: &'a Request<B>, host: Option<&'a HeaderValue>) -> Result<Spoken<'a>, Refusal> {
-    let parse = |text| Spoken::parse(text).ok_or(Refusal::MalformedHost);
+fn spoken_host<'a, B>(
+    request: &'a Request<B>,
+    host: Option<&'a HeaderValue>,
+    protocol: Protocol,
+) -> Result<Spoken<'a>, Refusal> {
+    let parse = |text| Spoken::parse(text, protocol).ok_or(Refusal::MalformedHost);
     let host = host.map(|host| parse(host.as_bytes())).transpose()?;
     let target =
         request.uri().authority().map(|authority| parse(authority.as_str().as_bytes())).transpose()?;
@@ -202,8 +208,12 @@ fn spoken_host<'a, B>(request: &'a Request<B>, host: Option<&'a HeaderValue>) ->
 }
 
 /// Whether the target is `*`, which only OPTIONS may have.
-fn check_target(method: &Method, uri: &Uri) -> Result<bool, Refusal> {
-    if uri.scheme().is_some_and(|scheme| *scheme != Scheme::HTTP) {
+fn check_target(method: &Method, uri: &Uri, protocol: Protocol) -> Result<bool, Refusal> {
+    let own = match protocol {
+        Protocol::Http => Scheme::HTTP,
+        Protocol::Https => Scheme::HTTPS,
+    };
+    if uri.scheme().is_some_and(|scheme| *scheme != own) {
         return Err(Refusal::TargetForm);
     }
     match uri.path() {

@@ -2,8 +2,29 @@
 
 use super::BadSettings;
 
-/// The port of `http` where none is written.
-const HTTP_PORT: u16 = 80;
+/// How a caller reaches us, which is what a missing port and an origin of our own go by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Protocol {
+    Http,
+    /// Under TLS.
+    Https,
+}
+
+impl Protocol {
+    fn default_port(self) -> u16 {
+        match self {
+            Self::Http => 80,
+            Self::Https => 443,
+        }
+    }
+
+    fn prefix(self) -> &'static [u8] {
+        match self {
+            Self::Http => b"http://",
+            Self::Https => b"https://",
+        }
+    }
+}
 
 /// A host and its port, as one of ours is written; the host in lower case.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,7 +45,7 @@ pub(super) struct Spoken<'a> {
 impl<'a> Spoken<'a> {
     /// `uri-host [ ":" port ]` (RFC 9110 section 7.2) with a host that has a name; anything more, such as user
     /// information, a path or a list, is malformed.
-    pub(super) fn parse(text: &'a [u8]) -> Option<Self> {
+    pub(super) fn parse(text: &'a [u8], protocol: Protocol) -> Option<Self> {
         let host_ends = match text {
             [b'[', ..] => text.iter().position(|&b| b == b']')? + 1,
             _ => text.iter().position(|&b| b == b':').unwrap_or(text.len()),
@@ -40,7 +61,7 @@ impl<'a> Spoken<'a> {
             }
         };
         let port = match rest {
-            [] => HTTP_PORT,
+            [] => protocol.default_port(),
             [b':', digits @ ..] => port(digits)?,
             _ => return None,
         };
@@ -61,7 +82,7 @@ fn port(digits: &[u8]) -> Option<u16> {
 impl Authority {
     pub(super) fn configured(text: &str) -> Result<Self, BadSettings> {
         let bad = || BadSettings::Host(text.to_owned());
-        let spoken = Spoken::parse(text.as_bytes()).ok_or_else(bad)?;
+        let spoken = Spoken::parse(text.as_bytes(), Protocol::Http).ok_or_else(bad)?;
         let host = str::from_utf8(spoken.host).map_err(|_| bad())?.to_ascii_lowercase();
         let unspecified = |c: char| matches!(c, '0' | '.' | ':' | '[' | ']');
         if host.chars().all(unspecified) {
@@ -106,7 +127,7 @@ impl Origin {
         let (scheme, authority) = text.split_once("://").ok_or_else(bad)?;
         let legal_scheme = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
             && scheme.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'));
-        if !legal_scheme || Spoken::parse(authority.as_bytes()).is_none() {
+        if !legal_scheme || Spoken::parse(authority.as_bytes(), Protocol::Http).is_none() {
             return Err(bad());
         }
         Ok(Self(text.to_ascii_lowercase().into()))
@@ -117,14 +138,14 @@ impl Origin {
     }
 }
 
-/// What an `Origin` of a page that we served ourselves looks like: plain http at one of our names.
-pub(super) fn own_origin(origin: &[u8]) -> Option<Spoken<'_>> {
-    const SCHEME: &[u8] = b"http://";
-    let (scheme, authority) = origin.split_at_checked(SCHEME.len())?;
-    if !scheme.eq_ignore_ascii_case(SCHEME) {
+/// What an `Origin` of a page that we served ourselves looks like: our protocol at one of our names.
+pub(super) fn own_origin(origin: &[u8], protocol: Protocol) -> Option<Spoken<'_>> {
+    let prefix = protocol.prefix();
+    let (scheme, authority) = origin.split_at_checked(prefix.len())?;
+    if !scheme.eq_ignore_ascii_case(prefix) {
         return None;
     }
-    Spoken::parse(authority)
+    Spoken::parse(authority, protocol)
 }
 
 #[cfg(test)]
@@ -134,7 +155,7 @@ mod tests {
     fn ours(host: &str) -> bool {
         let names = super::super::own_names(8787);
         let own = OwnNames(names.iter().map(|name| Authority::configured(name).unwrap()).collect());
-        Spoken::parse(host.as_bytes()).is_some_and(|spoken| own.find(spoken).is_some())
+        Spoken::parse(host.as_bytes(), Protocol::Http).is_some_and(|spoken| own.find(spoken).is_some())
     }
 
     #[test]
@@ -172,8 +193,8 @@ mod tests {
     #[test]
     fn only_port_80_may_go_without_saying() {
         let names = OwnNames(vec![Authority::configured("localhost:80").unwrap()]);
-        assert_eq!(names.find(Spoken::parse(b"localhost").unwrap()), Some(0));
-        assert_eq!(names.find(Spoken::parse(b"localhost:80").unwrap()), Some(0));
+        assert_eq!(names.find(Spoken::parse(b"localhost", Protocol::Http).unwrap()), Some(0));
+        assert_eq!(names.find(Spoken::parse(b"localhost:80", Protocol::Http).unwrap()), Some(0));
     }
 
     #[test]
@@ -198,9 +219,9 @@ mod tests {
             b"loc\xc3\xa4l:8787",
         ];
         for host in malformed {
-            assert_eq!(Spoken::parse(host), None, "{}", String::from_utf8_lossy(host));
+            assert_eq!(Spoken::parse(host, Protocol::Http), None, "{}", String::from_utf8_lossy(host));
         }
-        assert!(Spoken::parse(b"evil.example").is_some());
+        assert!(Spoken::parse(b"evil.example", Protocol::Http).is_some());
     }
 
     #[test]

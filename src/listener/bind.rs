@@ -8,7 +8,9 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rustls::ServerConfig;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+use tokio_rustls::TlsAcceptor;
 
 use super::Door;
 
@@ -32,15 +34,34 @@ pub enum Endpoint {
 #[derive(Debug)]
 pub struct Bound {
     pub(super) sockets: Vec<(Listening, Door)>,
+    pub(super) tls: Option<Tls>,
+}
+
+/// What TCP connections shake hands with.
+#[derive(Clone)]
+pub(super) struct Tls(pub(super) TlsAcceptor);
+
+/// Without the key.
+impl std::fmt::Debug for Tls {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Tls")
+    }
 }
 
 #[derive(Debug)]
 pub(super) enum Listening {
     Tcp(TcpListener),
-    Unix(UnixListener, Arc<SocketFile>),
+    /// With its file, if that is ours to remove.
+    Unix(UnixListener, Option<Arc<SocketFile>>),
 }
 
 impl Bound {
+    /// The same with TLS on its TCP sockets; Unix sockets stay as they are.
+    #[must_use]
+    pub fn with_tls(self, config: Option<Arc<ServerConfig>>) -> Self {
+        Self { tls: config.map(|config| Tls(config.into())), ..self }
+    }
+
     /// The TCP addresses, with the ports that were chosen.
     pub fn addresses(&self) -> Vec<SocketAddr> {
         self.sockets.iter().filter_map(|(socket, _)| socket.address()).collect()
@@ -75,6 +96,14 @@ pub enum BindError {
     /// The file is there and is no socket; it is left alone.
     #[error("{0} exists and is not a socket")]
     NotASocket(PathBuf),
+    /// A socket that should have been opened for us is not there, or is not one that can be served.
+    #[error("{what} is not to be had: {why}")]
+    NotHanded {
+        /// As the configuration has it: `fd:3`.
+        what: String,
+        /// What is the matter with it.
+        why: String,
+    },
     /// The system's own reason: no such address, no permission, a path too long.
     #[error("cannot listen on {at}")]
     Io {
@@ -112,7 +141,7 @@ fn wants_free_port(endpoint: &Endpoint) -> bool {
 
 fn bind_once(endpoints: &[Endpoint], workers: NonZeroUsize) -> Result<Vec<Bound>, BindError> {
     let workers = workers.get();
-    let mut bound: Vec<Bound> = (0..workers).map(|_| Bound { sockets: Vec::new() }).collect();
+    let mut bound: Vec<Bound> = (0..workers).map(|_| Bound { sockets: Vec::new(), tls: None }).collect();
     let mut free_port = 0;
     for endpoint in endpoints {
         match endpoint {
@@ -188,7 +217,7 @@ fn bind_unix(path: &Path, bound: &mut [Bound]) -> Result<(), BindError> {
     socket.listen(BACKLOG).map_err(fail)?;
     for worker in bound {
         let listener = UnixListener::from(socket.try_clone().map_err(fail)?);
-        worker.sockets.push((Listening::Unix(listener, Arc::clone(&file)), Door::default()));
+        worker.sockets.push((Listening::Unix(listener, Some(Arc::clone(&file))), Door::default()));
     }
     Ok(())
 }

@@ -17,11 +17,12 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use pin_project_lite::pin_project;
 
+use super::bind::Tls;
 use super::control::{Control, Order, Presence};
 use super::extended::{self, Tunnelled};
 use super::socket::{Socket, Stream};
 use super::witness::Witness;
-use super::{Handler, Interim, Limits, Peer, Settings};
+use super::{Handler, Interim, Limits, Peer, Settings, secure};
 
 /// hyper keeps up to this many heads on the stack, and more or fewer on the heap, 5 % dearer.
 const HYPER_MAX_HEADERS: usize = 100;
@@ -40,16 +41,24 @@ const REQUEST_TIMEOUT: &[u8] =
 pub(super) struct Worker<H> {
     handler: Arc<H>,
     limits: Limits,
+    tls: Option<Tls>,
     retry_after: HeaderValue,
     http1: http1::Builder,
     http2: http2::Builder<TokioExecutor>,
 }
 
 impl<H: Handler> Worker<H> {
-    pub(super) fn new(handler: Arc<H>, limits: Limits) -> Self {
+    pub(super) fn new(handler: Arc<H>, limits: Limits, tls: Option<Tls>) -> Self {
         let settings = &limits.settings;
         let retry_after = HeaderValue::from(settings.retry_after.as_secs().max(1));
-        Self { http1: http1_builder(settings), http2: http2_builder(settings), retry_after, handler, limits }
+        Self {
+            http1: http1_builder(settings),
+            http2: http2_builder(settings),
+            retry_after,
+            handler,
+            limits,
+            tls,
+        }
     }
 }
 
@@ -86,7 +95,22 @@ fn http2_builder(settings: &Settings) -> http2::Builder<TokioExecutor> {
 /// Serves one connection until it ends, is told to drain, or is sent away.
 pub(super) async fn run<H: Handler>(worker: Arc<Worker<H>>, stream: Stream, peer: Peer, presence: Presence) {
     let control = Arc::clone(presence.control());
-    let Some(protocol) = sniff(&stream, &control).await else { return };
+    let (stream, peer) = match &worker.tls {
+        Some(Tls(acceptor)) if !peer.is_unix() => {
+            // Boxed: a connection in the clear should not carry its weight.
+            let Some(secured) = Box::pin(secure::accept(acceptor, stream, &control)).await else { return };
+            (Stream::Tls(Box::new(secured)), peer.over_tls())
+        }
+        _ => (stream, peer),
+    };
+    let protocol = match &stream {
+        Stream::Tls(stream) if secure::is_http2(stream) => Protocol::Http2,
+        Stream::Tls(_) => Protocol::Http1,
+        Stream::Tcp(_) | Stream::Unix(_) => match sniff(&stream, &control).await {
+            Some(protocol) => protocol,
+            None => return,
+        },
+    };
     let visit = Arc::new(Visit { worker, peer, control });
     let max_head = visit.worker.limits.settings.max_head_bytes;
     let witness = matches!(protocol, Protocol::Http1).then(|| Witness::new(max_head));
@@ -293,7 +317,7 @@ fn http1<H: Handler>(visit: Arc<Visit<H>>, socket: TokioIo<Socket>) -> impl Futu
             && control.was_in_head()
             && let Some(parts) = connection.take().and_then(http1::UpgradeableConnection::into_parts)
         {
-            parts.io.inner().stream().write_now(REQUEST_TIMEOUT);
+            parts.io.into_inner().into_stream().write_now(REQUEST_TIMEOUT);
         }
     }
 }

@@ -18,6 +18,15 @@ pub enum Peer {
         /// By which sockets.
         door: Door,
     },
+    /// The same under TLS. Where client certificates are asked for, it has shown one that is trusted.
+    Tls {
+        /// The client's address.
+        client: SocketAddr,
+        /// Ours.
+        local: SocketAddr,
+        /// By which sockets.
+        door: Door,
+    },
     /// A Unix connection. The listener has let nobody in but this user and root.
     Unix {
         /// The client's user id, from `SO_PEERCRED`.
@@ -31,7 +40,20 @@ impl Peer {
     /// By which sockets it came.
     pub fn door(&self) -> Door {
         match self {
-            Self::Tcp { door, .. } | Self::Unix { door, .. } => *door,
+            Self::Tcp { door, .. } | Self::Tls { door, .. } | Self::Unix { door, .. } => *door,
+        }
+    }
+
+    /// Whether TLS protects the connection.
+    pub fn is_tls(&self) -> bool {
+        matches!(self, Self::Tls { .. })
+    }
+
+    /// The same peer, once hands are shaken.
+    pub(super) fn over_tls(self) -> Self {
+        match self {
+            Self::Tcp { client, local, door } => Self::Tls { client, local, door },
+            other => other,
         }
     }
 

@@ -42,6 +42,7 @@ pub async fn serve<H: Handler>(
     limits: Limits,
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
+    let tls = bound.tls.clone();
     let mut doors = Doors::open(bound)?;
     let register = Register::new(&limits.settings);
     let retry_after = limits.settings.retry_after.as_secs().max(1);
@@ -49,7 +50,8 @@ pub async fn serve<H: Handler>(
         "HTTP/1.1 503 Service Unavailable\r\nretry-after: {retry_after}\r\nconnection: close\r\n\
          content-length: 0\r\n\r\n"
     );
-    let worker = Arc::new(Worker::new(handler, limits.clone()));
+    let is_tls = tls.is_some();
+    let worker = Arc::new(Worker::new(handler, limits.clone(), tls));
     let mut connections = JoinSet::new();
     let mut refused = JoinSet::new();
     let mut sweep = interval(register.tick());
@@ -64,7 +66,9 @@ pub async fn serve<H: Handler>(
         }
         None => {
             while refused.try_join_next().is_some() {}
-            if refused.len() < REFUSED_MAX {
+            // An answer in the clear is none to a client that waits for a handshake.
+            let understands = !is_tls || accepted.peer.is_unix();
+            if understands && refused.len() < REFUSED_MAX {
                 refused.spawn(refuse(accepted.stream, full.clone()));
             }
         }
@@ -116,7 +120,7 @@ struct Doors {
 
 enum Entrance {
     Tcp { listener: TcpListener, door: Door },
-    Unix { listener: UnixListener, owner: u32, door: Door, _file: Arc<SocketFile> },
+    Unix { listener: UnixListener, owner: u32, door: Door, _file: Option<Arc<SocketFile>> },
 }
 
 impl Doors {
@@ -226,6 +230,7 @@ async fn refuse(stream: Stream, answer: String) {
     match stream {
         Stream::Tcp(stream) => hear_out(stream, answer).await,
         Stream::Unix(stream) => hear_out(stream, answer).await,
+        Stream::Tls(stream) => hear_out(*stream, answer).await,
     }
 }
 

@@ -4,11 +4,12 @@ use std::cell::RefCell;
 use std::io::{self, IoSlice};
 use std::os::fd::AsFd;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 use rustix::net::RecvFlags;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
+use tokio_rustls::server::TlsStream;
 
 use super::control::Presence;
 use super::witness::Witness;
@@ -26,17 +27,23 @@ thread_local! {
 #[derive(Debug)]
 pub(super) enum Stream {
     Tcp(TcpStream),
+    /// Hands are shaken.
+    Tls(Box<TlsStream<TcpStream>>),
     Unix(UnixStream),
 }
 
 impl Stream {
-    /// The first bytes that have arrived, left where they are; 0 at the end of the stream.
+    /// The first bytes that have arrived on the wire, left where they are; 0 at the end of the stream.
     pub(super) async fn peek(&self, into: &mut [u8]) -> io::Result<usize> {
         let mut peek = |fd: rustix::fd::BorrowedFd<'_>| {
             rustix::net::recv(fd, &mut *into, RecvFlags::PEEK).map(|(_, seen)| seen).map_err(io::Error::from)
         };
         match self {
             Self::Tcp(stream) => stream.async_io(Interest::READABLE, || peek(stream.as_fd())).await,
+            Self::Tls(stream) => {
+                let stream = stream.get_ref().0;
+                stream.async_io(Interest::READABLE, || peek(stream.as_fd())).await
+            }
             Self::Unix(stream) => stream.async_io(Interest::READABLE, || peek(stream.as_fd())).await,
         }
     }
@@ -45,6 +52,7 @@ impl Stream {
     pub(super) fn has_bytes(&self) -> bool {
         let fd = match self {
             Self::Tcp(stream) => stream.as_fd(),
+            Self::Tls(stream) => stream.get_ref().0.as_fd(),
             Self::Unix(stream) => stream.as_fd(),
         };
         let mut first = [0; 1];
@@ -53,11 +61,26 @@ impl Stream {
     }
 
     /// Writes what goes at once; for a last word to somebody who is sent away.
-    pub(super) fn write_now(&self, bytes: &[u8]) {
-        let _ = match self {
-            Self::Tcp(stream) => stream.try_write(bytes),
-            Self::Unix(stream) => stream.try_write(bytes),
-        };
+    pub(super) fn write_now(&mut self, bytes: &[u8]) {
+        let cx = &mut Context::from_waker(Waker::noop());
+        let _ = self.poll_write(cx, bytes);
+        let _ = self.poll_flush(cx);
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        match self {
+            Self::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Self::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Self::Unix(stream) => Pin::new(stream).poll_write(cx, bytes),
+        }
+    }
+
+    /// Only TLS holds anything back.
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Tcp(_) | Self::Unix(_) => Poll::Ready(Ok(())),
+            Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
+        }
     }
 }
 
@@ -77,8 +100,8 @@ impl Socket {
         Self { stream, presence, witness, rest: Vec::new() }
     }
 
-    pub(super) fn stream(&self) -> &Stream {
-        &self.stream
+    pub(super) fn into_stream(self) -> Stream {
+        self.stream
     }
 
     fn look_at(&mut self, bytes: &[u8]) {
@@ -95,10 +118,7 @@ impl Socket {
     }
 
     fn write_unstamped(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        match &mut self.stream {
-            Stream::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
-            Stream::Unix(stream) => Pin::new(stream).poll_write(cx, bytes),
-        }
+        self.stream.poll_write(cx, bytes)
     }
 
     fn write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
@@ -138,6 +158,7 @@ impl AsyncRead for Socket {
         let before = buf.filled().len();
         let read = match &mut self.stream {
             Stream::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
+            Stream::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
             Stream::Unix(stream) => Pin::new(stream).poll_read(cx, buf),
         };
         if buf.filled().len() > before {
@@ -176,6 +197,7 @@ impl AsyncWrite for Socket {
         }
         let written = match &mut self.stream {
             Stream::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
+            Stream::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
             Stream::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
         };
         self.stamp_write(&written);
@@ -186,22 +208,23 @@ impl AsyncWrite for Socket {
         true
     }
 
-    /// Neither kind of stream buffers anything. Called by hyper when it has nothing left to write, and so the
+    /// Called by hyper when it has nothing left to write, and so the
     /// moment for what goes out between two of its messages (interim.rs).
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if !self.rest.is_empty() {
             ready!(self.write_rest(cx))?;
         }
-        let Some(hints) = self.presence.control().hints().take() else { return Poll::Ready(Ok(())) };
+        let Some(hints) = self.presence.control().hints().take() else { return self.stream.poll_flush(cx) };
         match self.write_unstamped(cx, &hints) {
             Poll::Ready(Ok(n)) if n < hints.len() => {
                 self.rest = hints[n..].to_vec();
-                self.write_rest(cx)
+                ready!(self.write_rest(cx))?;
             }
-            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+            Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
             // Who takes nothing gets no hints, and his answer is not kept waiting for them.
-            Poll::Ready(Ok(_)) | Poll::Pending => Poll::Ready(Ok(())),
+            Poll::Ready(Ok(_)) | Poll::Pending => {}
         }
+        self.stream.poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -210,6 +233,7 @@ impl AsyncWrite for Socket {
         }
         match &mut self.stream {
             Stream::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
+            Stream::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
             Stream::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
         }
     }

@@ -56,6 +56,9 @@ impl Handler for Front {
     ) -> impl Future<Output = Response<Body>> + Send {
         let (mut parts, body) = request.into_parts();
         let mut caller = Caller::of(&mut parts).hearing(interim);
+        if peer.is_tls() {
+            caller = caller.over_tls();
+        }
         let mut grant = None;
         let request = Request::from_parts(parts, body);
         let (counters, step) = self.enter(request, peer, &mut caller, &mut grant);

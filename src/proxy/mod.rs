@@ -5,7 +5,6 @@
 //! method may be repeated (PROTOCOL sections 13 and 14). This room alone knows the order of the others.
 
 mod body;
-mod expiry;
 mod explain;
 mod front;
 mod house;
@@ -71,8 +70,7 @@ impl Proxy {
             Way::Sealed(sealed) => {
                 Box::pin(async {
                     let (parts, body, route) = *sealed;
-                    let House { settings, held, .. } = &*self.house;
-                    let plaintext = self.collect(body, settings.sealed_body, held.room()).await?;
+                    let plaintext = self.collect(body, self.house.settings.sealed_body).await?;
                     self.sealed(parts, plaintext, &route, caller).await
                 })
                 .await

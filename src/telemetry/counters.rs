@@ -22,17 +22,11 @@ pub enum Count {
     Learned,
     /// WebSocket tunnels opened.
     Tunnels,
-    /// Bodies that streamed, and could not be sent again, for want of room to hold them.
-    NotKept,
-    /// Requests that failed for want of room to hold them or their answers.
-    NoRoom,
-    /// Answers and tunnels that ended with their bearer.
-    ClosedAtExpiry,
 }
 
 impl Count {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 8] = [
         Self::Requests,
         Self::Problems,
         Self::Sealed,
@@ -41,9 +35,6 @@ impl Count {
         Self::ReplayedChannel,
         Self::Learned,
         Self::Tunnels,
-        Self::NotKept,
-        Self::NoRoom,
-        Self::ClosedAtExpiry,
     ];
 
     /// The metric's name, without the suffix `_total` of OpenMetrics.
@@ -57,9 +48,6 @@ impl Count {
             Self::ReplayedChannel => "portunus_replays_channel",
             Self::Learned => "portunus_paths_learned",
             Self::Tunnels => "portunus_tunnels",
-            Self::NotKept => "portunus_bodies_not_kept",
-            Self::NoRoom => "portunus_no_room",
-            Self::ClosedAtExpiry => "portunus_closed_at_expiry",
         }
     }
 
@@ -74,9 +62,6 @@ impl Count {
             Self::ReplayedChannel => "Requests sent again on a newer secure channel.",
             Self::Learned => "Paths learnt to need the secure channel.",
             Self::Tunnels => "WebSocket tunnels opened.",
-            Self::NotKept => "Bodies not kept to be sent again, for want of room in limits.held_bytes.",
-            Self::NoRoom => "Requests that failed for want of room in limits.held_bytes.",
-            Self::ClosedAtExpiry => "Answers and WebSocket tunnels that were closed when their bearer ended.",
         }
     }
 }

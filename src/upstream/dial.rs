@@ -16,6 +16,7 @@ use super::body::WireBody;
 use super::lean::{Lean, Wire};
 use super::patient::Patient;
 use super::tls::Tls;
+use super::via::{Via, ViaFault};
 use super::watch::{Ticks, Watch};
 use super::{Base, UpstreamError};
 
@@ -32,6 +33,7 @@ const PING_WITHIN: Duration = Duration::from_secs(10);
 pub(super) struct Dialer {
     pub(super) base: Arc<Base>,
     pub(super) tls: Option<Tls>,
+    pub(super) via: Option<Via>,
     pub(super) limit: Duration,
     pub(super) ticks: Arc<Ticks>,
     pub(super) own: Arc<[SocketAddr]>,
@@ -133,11 +135,16 @@ impl Dialer {
         let addresses = self.resolve().await?;
         stages.dns = Some(begun.elapsed());
         let begun = Instant::now();
-        let tcp = race(addresses, TcpStream::connect).await.map_err(|source| self.no_connection(source))?;
+        let mut tcp =
+            race(addresses, TcpStream::connect).await.map_err(|source| self.no_connection(source))?;
         tcp.set_nodelay(true).map_err(|source| self.no_connection(source))?;
         stages.peer = tcp.peer_addr().ok();
         if self.leads_home(&tcp).map_err(|source| self.no_connection(source))? {
             return Err(UpstreamError::Loop { authority: self.base.authority().to_owned() });
+        }
+        if let Some(via) = &self.via {
+            let opened = via.open(&mut tcp, self.base.host(), self.base.port()).await;
+            opened.map_err(|(fault, source)| via_failed(via, fault, source))?;
         }
         stages.tcp = Some(begun.elapsed());
         let Some(tls) = &self.tls else { return Ok(Stream::Plain(tcp)) };
@@ -151,8 +158,16 @@ impl Dialer {
     }
 
     async fn resolve(&self) -> Result<Vec<SocketAddr>, UpstreamError> {
-        let failed = |source| UpstreamError::Dns { host: self.base.host().to_owned(), source };
-        let found = tokio::net::lookup_host((self.base.host(), self.base.port())).await.map_err(failed)?;
+        let failed = |source| match &self.via {
+            Some(via) => via_failed(via, ViaFault::Unresolved, source),
+            None => UpstreamError::Dns { host: self.base.host().to_owned(), source },
+        };
+        // Through a forward proxy it is that proxy which looks the portal's name up.
+        let (host, port) = match &self.via {
+            Some(via) => (via.host.as_str(), via.port),
+            None => (self.base.host(), self.base.port()),
+        };
+        let found = tokio::net::lookup_host((host, port)).await.map_err(failed)?;
         let addresses = interleave(found.collect());
         if addresses.is_empty() {
             return Err(failed(io::Error::new(io::ErrorKind::NotFound, "the name has no address")));
@@ -173,6 +188,9 @@ impl Dialer {
     }
 
     fn no_connection(&self, source: io::Error) -> UpstreamError {
+        if let Some(via) = &self.via {
+            return via_failed(via, ViaFault::Unreachable, source);
+        }
         UpstreamError::Connect { authority: self.base.authority().to_owned(), source }
     }
 
@@ -221,6 +239,10 @@ impl Dialer {
         tokio::spawn(async move { connection.await.unwrap_or_default() });
         Ok(sender)
     }
+}
+
+fn via_failed(via: &Via, fault: ViaFault, source: io::Error) -> UpstreamError {
+    UpstreamError::Via { proxy: via.authority(), fault, source }
 }
 
 fn no_handshake(error: hyper::Error) -> UpstreamError {

@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use super::TlsFault;
-use crate::held::NoRoom;
+use super::{TlsFault, ViaFault};
 
 /// Why there is no reply. Every variant says whether the portal may have acted.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +21,17 @@ pub enum UpstreamError {
     Connect {
         /// Host and port.
         authority: String,
+        /// The system's words.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The forward proxy on the way opens no tunnel.
+    #[error("no way to the portal through the forward proxy {proxy}: {fault}")]
+    Via {
+        /// Its host and port.
+        proxy: String,
+        /// Which fault, in words that a person can act on.
+        fault: ViaFault,
         /// The system's words.
         #[source]
         source: std::io::Error,
@@ -66,9 +76,6 @@ pub enum UpstreamError {
     /// The answer is larger than may be collected.
     #[error("the portal's answer is larger than {0} bytes")]
     TooLarge(usize),
-    /// There is no room in memory to hold the answer.
-    #[error("the portal's answer cannot be held: {0}")]
-    NoRoom(#[from] NoRoom),
     /// The answer's body broke off while it was collected.
     #[error("the portal's answer broke off")]
     BodyBroken(#[source] std::io::Error),
@@ -84,9 +91,6 @@ pub enum UpstreamError {
     /// The client's body broke off while it was forwarded.
     #[error("the client's body broke off")]
     ClientBody(#[source] hyper::Error),
-    /// The bearer that the request went out with has ended, and its answer ends with it (`at_expiry`).
-    #[error("the bearer of this answer has ended")]
-    BearerEnded,
     /// An answer that no proxy may pass on: an upgrade nobody asked for, an impossible framing.
     #[error("the portal's answer is not valid: {0}")]
     Invalid(&'static str),
@@ -106,19 +110,18 @@ impl UpstreamError {
         match self {
             Self::Dns { .. }
             | Self::Connect { .. }
+            | Self::Via { .. }
             | Self::Loop { .. }
             | Self::ConnectTimeout { .. }
             | Self::Tls { .. } => false,
             Self::Broken { may_have_acted, .. } => *may_have_acted,
             Self::HeadTimeout(_)
             | Self::TooLarge(_)
-            | Self::NoRoom(_)
             | Self::BodyBroken(_)
             | Self::BodyStalled(_)
             | Self::UploadStalled(_)
             | Self::ClientStalled(_)
             | Self::ClientBody(_)
-            | Self::BearerEnded
             | Self::Invalid(_) => true,
         }
     }

@@ -23,9 +23,8 @@ mod reply;
 mod send;
 mod settings;
 mod tls;
-mod wakes;
+mod via;
 mod watch;
-mod whole;
 mod worker;
 
 pub use ahead::{OnInterim, Told};
@@ -40,6 +39,7 @@ pub use reply::{Reply, ReplyBody};
 pub use send::Upstream;
 pub use settings::{ClientIdentity, SealedHeaders, Settings};
 pub use tls::TlsFault;
+pub use via::{Via, ViaFault};
 
 #[cfg(test)]
 pub(crate) mod fake;

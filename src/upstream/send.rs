@@ -28,7 +28,8 @@ impl Upstream {
         let tls = if base.is_tls() { Some(Tls::new(settings, &base)?) } else { None };
         let ticks = Ticks::new(settings.head_timeout, settings.body_idle_timeout, settings.idle_timeout);
         let own = settings.own_addresses.as_slice().into();
-        let dialer = Dialer { base, tls, limit: settings.connect_timeout, ticks: Arc::new(ticks), own };
+        let via = settings.via.clone();
+        let dialer = Dialer { base, tls, via, limit: settings.connect_timeout, ticks: Arc::new(ticks), own };
         Ok(Self { worker: Arc::new(Worker::new(dialer, Arc::new(settings.sealed.clone()), settings)) })
     }
 
@@ -98,12 +99,6 @@ impl Upstream {
     /// Closes what is idle: after the machine slept, none of it is alive.
     pub fn forget_idle(&self) {
         self.worker.forget_idle();
-    }
-
-    /// As if the machine had slept for so long.
-    #[cfg(test)]
-    pub(super) fn pretend_sleep(&self, slept: std::time::Duration) {
-        self.worker.wakes.pretend(slept);
     }
 
     /// How many connections wait for reuse.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
 
-use crate::held::HeldBytes;
+use super::Via;
 
 /// What the doors out are configured with.
 #[derive(Debug, Clone)]
@@ -19,6 +19,8 @@ pub struct Settings {
     pub spki_pin: Option<[u8; 32]>,
     /// The certificate the proxy shows where the portal asks for one.
     pub client_identity: Option<ClientIdentity>,
+    /// The forward proxy that connections go through.
+    pub via: Option<Via>,
     /// Time for DNS, TCP and TLS together.
     pub connect_timeout: Duration,
     /// Time from the end of the request to the head of the answer.
@@ -36,8 +38,6 @@ pub struct Settings {
     pub whole_answer: usize,
     /// How many of a hundred requests may be sent once more because their answer was lost.
     pub repeat_percent: u32,
-    /// Where the room for such an answer comes from; without room it streams.
-    pub held: HeldBytes,
     /// Idle connections kept for each worker.
     pub max_idle: usize,
     /// Whether HTTP/2 is taken where ALPN offers it.
@@ -56,6 +56,7 @@ impl Settings {
             ca_file: None,
             spki_pin: None,
             client_identity: None,
+            via: None,
             connect_timeout: Duration::from_secs(10),
             head_timeout: Duration::from_secs(30),
             body_idle_timeout: Duration::from_secs(60),
@@ -64,7 +65,6 @@ impl Settings {
             continue_timeout: Duration::from_secs(1),
             whole_answer: 64 * 1024,
             repeat_percent: 10,
-            held: HeldBytes::unbounded(),
             max_idle: 256,
             http2: true,
             own_addresses: Vec::new(),

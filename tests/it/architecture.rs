@@ -12,7 +12,6 @@ use std::path::{Path, PathBuf};
 const MAY_NAME: &[(&str, &[&str])] = &[
     ("secret", &[]),
     ("clock", &[]),
-    ("held", &[]),
     ("identity", &[]),
     ("telemetry", &[]),
     ("private_file", &[]),
@@ -24,12 +23,9 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("channel", &["secret"]),
     ("session", &["channel", "secret", "clock", "identity", "private_file", "state_dir"]),
     ("account", &["session", "secret"]),
-    ("upstream", &["route", "channel", "session", "secret", "clock", "held"]),
+    ("upstream", &["route", "channel", "session", "secret", "clock"]),
     ("portal", &["session", "account", "channel", "upstream", "secret"]),
-    (
-        "response",
-        &["listener", "guard", "whose", "route", "channel", "session", "upstream", "portal", "held"],
-    ),
+    ("response", &["listener", "guard", "whose", "route", "channel", "session", "upstream", "portal"]),
     (
         "proxy",
         &[
@@ -45,14 +41,10 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "clock",
             "secret",
             "telemetry",
-            "held",
         ],
     ),
     ("detect", &["channel", "session", "upstream", "portal", "secret", "clock"]),
-    (
-        "admin",
-        &["listener", "guard", "session", "account", "identity", "secret", "telemetry", "clock", "held"],
-    ),
+    ("admin", &["listener", "guard", "session", "account", "identity", "secret", "telemetry", "clock"]),
     (
         "config",
         &[
@@ -69,7 +61,6 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "telemetry",
             "private_file",
             "state_dir",
-            "held",
         ],
     ),
 ];

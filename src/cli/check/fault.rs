@@ -47,6 +47,7 @@ pub(super) fn of_bind(error: &BindError, config: &Config) -> Fault {
         BindError::NotASocket(_) => {
             failure(error.to_string(), "remove the file, or name another in listen.unix_socket".into())
         }
+        BindError::NotHanded { .. } => failure(error.to_string(), "check listen.inherited".into()),
         BindError::Io { at, source } => {
             let asked: Vec<_> = config.listen.addresses.iter().map(ToString::to_string).collect();
             let hint = format!("check listen.addresses, which asks for {}", asked.join(", "));
@@ -63,6 +64,7 @@ pub(super) fn of_upstream(error: &UpstreamError, config: &Config) -> Fault {
              need a VPN?"
                 .to_owned()
         }
+        UpstreamError::Via { fault, .. } => fault.hint().to_owned(),
         UpstreamError::Connect { .. } => {
             "nothing listens there, or it is kept from you: check host and port in upstream.url, and that \
              the portal is up"
@@ -90,7 +92,7 @@ pub(super) fn of_upstream(error: &UpstreamError, config: &Config) -> Fault {
     };
     // What rustls says is already said, in plainer words.
     let source = match error {
-        UpstreamError::Tls { .. } => None,
+        UpstreamError::Tls { .. } | UpstreamError::Via { .. } => None,
         _ => std::error::Error::source(error),
     };
     let source = source.map(|source| format!(": {source}")).unwrap_or_default();

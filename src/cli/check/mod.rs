@@ -20,7 +20,7 @@ use super::span::short;
 use super::stage::{Fault, Passed, Stages};
 use super::terminal::Terminal;
 use crate::admin::Whose;
-use crate::app::{self, Secrets, Visit};
+use crate::app::{self, Secrets, StartError, Visit};
 use crate::channel::KeyExchange;
 use crate::clock::SystemClock;
 use crate::config::{Config, Inputs};
@@ -139,7 +139,10 @@ fn named(secrets: &Secrets) -> String {
 }
 
 fn listen(config: &Config) -> Result<Passed<()>, Fault> {
-    let free = app::try_addresses(config).map_err(|error| fault::of_bind(&error, config))?;
+    let free = app::try_addresses(config).map_err(|error| match error {
+        StartError::Bind(error) => fault::of_bind(&error, config),
+        other => fault::of_start(&other),
+    })?;
     let free: Vec<_> = free.iter().map(ToString::to_string).collect();
     Ok(Passed { value: (), detail: format!("free: {}", free.join(", ")) })
 }
@@ -165,9 +168,11 @@ async fn reach(stages: &mut Stages<'_, impl Terminal>, both: Option<(&Config, &S
     let host = base.host();
     let http = if reached.http2 { "HTTP/2" } else { "HTTP/1.1" };
     let peer = reached.peer.map(|peer| peer.to_string()).unwrap_or_default();
+    let via = config.forward_proxy.as_ref();
+    let way = via.map(|via| format!(" (a tunnel through the proxy that {} names)", via.named_by));
     let steps = [
-        ("dns", reached.dns, format!("{host} resolves")),
-        ("tcp", reached.tcp, format!("connected to {peer}")),
+        ("dns", reached.dns, format!("{} resolves", via.map_or(host, |via| &via.host))),
+        ("tcp", reached.tcp, format!("connected to {peer}{}", way.unwrap_or_default())),
         ("tls", reached.tls, format!("the certificate is trusted, and is for {host}; {http}")),
     ];
     let mut failed = connected.err().map(|error| fault::of_upstream(&error, config));

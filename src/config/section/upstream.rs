@@ -7,15 +7,16 @@ use http::{HeaderName, HeaderValue};
 use url::{Host, Url};
 
 use crate::config::document::{Entry, Value, Written};
+use crate::config::forward_proxy::ProxyChoice;
 use crate::config::layers::Section;
 use crate::config::problem::{Problem, quoted};
 use crate::config::reader::Reader;
 use crate::config::secret_form;
-use crate::config::secret_source::SecretSource;
+use crate::config::secret_source::{SecretError, SecretSource, Surroundings};
 use crate::config::setting::{Fallback, Kind, Setting, count, ms, section, size, span, words};
 use crate::config::values::{FromWritten, Words as _};
-use crate::held::HeldBytes;
 use crate::portal::Dialect;
+use crate::secret::ProxyCredentials;
 use crate::upstream::{ClientIdentity, SealedHeaders, Settings};
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -38,6 +39,13 @@ section! {
             client_cert_file: Option<PathBuf> = Fallback::Nothing(r#""client.pem""#), Kind::Path;
         "A PEM file of that certificate's private key."
             client_key_file: Option<PathBuf> = Fallback::Nothing(r#""client-key.pem""#), Kind::Path;
+        "The forward proxy that connections go through (CONNECT): http://HOST:PORT, or \"none\". While it is not set the \
+         environment is asked: HTTPS_PROXY, HTTP_PROXY and NO_PROXY, and never for a portal on this machine."
+            proxy: Option<ProxyChoice> =
+                Fallback::Nothing(r#""http://proxy.example.com:3128""#), Kind::Text("http://HOST:PORT, or \"none\"");
+        "What that proxy asks for: USER:PASSWORD."
+            proxy_credentials: Option<SecretSource> =
+                Fallback::Nothing(r#"{ file = "proxy-credentials" }"#), Kind::Secret;
         "For DNS, TCP and TLS together."
             connect_timeout: Duration = Fallback::Is(r#""5s""#), span(ms(10), MINUTE);
         "From the end of a request to the head of its answer."
@@ -96,6 +104,22 @@ impl Upstream {
         Some(upstream)
     }
 
+    /// The credentials for the forward proxy, fetched from their source, if there is one.
+    ///
+    /// # Errors
+    /// Why they cannot be had.
+    pub async fn fetch_proxy_credentials(
+        &self,
+        from: &Surroundings<'_>,
+    ) -> Result<Option<ProxyCredentials>, SecretError> {
+        match &self.proxy_credentials {
+            Some(source) => {
+                source.resolve("upstream.proxy_credentials", ProxyCredentials::new, from).await.map(Some)
+            }
+            None => Ok(None),
+        }
+    }
+
     /// Whether a cookie is among the extra headers.
     pub(in crate::config) fn sends_cookies(&self) -> bool {
         self.extra_headers.iter().any(|header| header.name == http::header::COOKIE)
@@ -109,6 +133,7 @@ impl Upstream {
             ca_file: self.ca_file.clone(),
             spki_pin: self.spki_pin.as_ref().map(KeyPin::digest),
             client_identity: identity.map(|(cert_file, key_file)| ClientIdentity { cert_file, key_file }),
+            via: None,
             connect_timeout: self.connect_timeout,
             head_timeout: self.head_timeout,
             body_idle_timeout: self.body_idle_timeout,
@@ -117,7 +142,6 @@ impl Upstream {
             continue_timeout: self.continue_timeout,
             whole_answer: self.whole_answer,
             repeat_percent: self.repeat_percent,
-            held: HeldBytes::unbounded(),
             max_idle: self.max_idle,
             http2: self.http2,
             own_addresses: Vec::new(),
@@ -127,6 +151,16 @@ impl Upstream {
                 content_type: dialect.sealed_content_type.clone(),
             },
         }
+    }
+}
+
+impl FromWritten for ProxyChoice {
+    fn from_written(written: &Written, setting: &Setting, reader: &mut Reader<'_>) -> Option<Self> {
+        let text = String::from_written(written, setting, reader)?;
+        // No message repeats it: a password may stand in it.
+        Self::parse(&text)
+            .map_err(|why| reader.report(Problem::new(&written.place, format!("'{}' {why}", setting.key))))
+            .ok()
     }
 }
 

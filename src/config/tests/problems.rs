@@ -108,7 +108,7 @@ fn each_kind_of_problem_has_its_text() {
     hinted(
         "[listen]\naddresses = [\"0.0.0.0:80\"]\n",
         "4:13: 0.0.0.0:80 is not a loopback address: whoever reaches it acts as you",
-        "listen on 127.0.0.1 or [::1]; or add the flag --unsafe-listen and set guard.local_key",
+        "listen on 127.0.0.1 or [::1]; or add the flag --unsafe-listen and set guard.local_key or client_ca_file",
     );
     // [upstream], here on its own lines.
     one("plain_http = 1\n", "3:14: 'plain_http' must be true or false, not a number");
@@ -367,4 +367,11 @@ fn an_open_address_takes_the_flag_and_a_local_key() {
     assert!(read(key, true).is_ok());
     // A key that is wrong is reported as wrong, and not as missing besides.
     assert_eq!(read("[guard]\nlocal_key = 1\n", true).unwrap_err().len(), 1);
+}
+
+#[test]
+fn a_secret_behind_a_list_that_is_not_closed_is_in_no_message() {
+    let text = "[upstream]\nurl = \"https://a\"\n[listen]\naddresses = [\"127.0.0.1:1\"\n[login]\npassword = \"CNRY-7\"\n";
+    let said = read(text).unwrap_err().to_string();
+    assert!(said.contains("proxy.toml:5:1") && !said.contains("CNRY"), "{said}");
 }

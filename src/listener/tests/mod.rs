@@ -561,7 +561,7 @@ async fn a_connections_task_stays_small() {
     let limits = Limits::new(Settings::default());
     let register = super::control::Register::new(&limits.settings);
     let presence = register.enter(limits.enter_connection().unwrap());
-    let worker = Arc::new(super::connection::Worker::new(Arc::new(Echo::default()), limits));
+    let worker = Arc::new(super::connection::Worker::new(Arc::new(Echo::default()), limits, None));
     let stream = super::socket::Stream::Tcp(accepted.unwrap().0);
     let run = super::connection::run(worker, stream, Peer::Unix { uid: 0, door: Door(0) }, presence);
     let bytes = size_of_val(&run);

@@ -12,9 +12,8 @@ use serde_json::Value;
 
 use super::super::*;
 use crate::channel::ChannelError;
-use crate::held::NoRoom;
 use crate::session::{Blocked, CodeSourceError, PortalError, PortalErrorKind, SessionError, StoreError};
-use crate::upstream::{TlsFault, UpstreamError};
+use crate::upstream::{TlsFault, UpstreamError, ViaFault};
 
 const CANARY: &str = "CNRY-10.11.12.13";
 const ID: &str = "0f0e0d0c-0b0a-4908-8706-050403020100";
@@ -41,6 +40,11 @@ async fn upstream_errors() -> Vec<UpstreamError> {
     let limit = Duration::from_secs(30);
     vec![
         UpstreamError::Dns { host: "portal.example".into(), source: io(std::io::ErrorKind::NotFound) },
+        UpstreamError::Via {
+            proxy: "proxy.example:3128".into(),
+            fault: ViaFault::RefusesCredentials,
+            source: io(std::io::ErrorKind::Other),
+        },
         UpstreamError::Loop { authority: authority() },
         connect(std::io::ErrorKind::ConnectionRefused),
         connect(std::io::ErrorKind::HostUnreachable),
@@ -55,8 +59,6 @@ async fn upstream_errors() -> Vec<UpstreamError> {
         UpstreamError::Broken { may_have_acted: false, source: std::io::Error::other(hyper_error().await) },
         UpstreamError::HeadTimeout(limit),
         UpstreamError::TooLarge(1),
-        UpstreamError::NoRoom(NoRoom(1)),
-        UpstreamError::BearerEnded,
         UpstreamError::BodyBroken(std::io::Error::other(hyper_error().await)),
         UpstreamError::BodyStalled(limit),
         UpstreamError::UploadStalled(limit),
@@ -128,7 +130,6 @@ async fn every_error() -> Vec<ProxyError> {
     let mut errors = vec![
         ProxyError::Refused(refused()),
         ProxyError::BodyTooLarge { limit: 8 },
-        ProxyError::NoRoom(NoRoom(1)),
         ProxyError::ClientBodyBroken(Box::new(hyper_error().await)),
         ProxyError::ClientBodyStalled,
         ProxyError::Draining,
@@ -266,7 +267,6 @@ fn types_and_statuses_stay_what_they_are() {
         "408 client-body-timeout",
         "503 shutting-down",
         "503 overloaded",
-        "503 no-room",
         "500 internal",
         "503 mfa-required",
         "503 sign-in-required",
@@ -296,6 +296,7 @@ fn types_and_statuses_stay_what_they_are() {
         "502 outcome-unknown",
         "502 portal-name-not-found",
         "502 portal-unreachable",
+        "502 forward-proxy-refuses",
         "502 portal-is-the-proxy",
         "504 portal-connect-timeout",
         "502 portal-certificate",
@@ -304,10 +305,8 @@ fn types_and_statuses_stay_what_they_are() {
         "504 portal-timeout",
         "504 upload-stalled",
         "502 answer-too-large",
-        "503 answer-not-held",
         "502 answer-broken",
         "504 answer-stalled",
-        "503 bearer-ended",
         "502 answer-invalid",
     ];
     assert_eq!(table, promised);

@@ -9,7 +9,6 @@ mod disk;
 mod document;
 mod file;
 mod memory;
-mod migrate;
 mod seal;
 #[cfg(test)]
 mod tests;
