@@ -22,3 +22,5 @@ pub use dialect::{
 };
 pub use reading::Reading;
 pub use verdict::Verdict;
+#[cfg(feature = "fuzz")]
+pub use wire::read_everything;

@@ -9,6 +9,8 @@ mod account;
 mod channel;
 mod code;
 mod data;
+#[cfg(any(test, feature = "fuzz"))]
+mod every;
 mod headers;
 mod login;
 mod method;
@@ -35,3 +37,6 @@ pub(crate) use headers::{retry_after, skew};
 pub(crate) use login::initiated;
 pub(crate) use signs::Signs;
 pub(crate) use tokens::tokens;
+
+#[cfg(any(test, feature = "fuzz"))]
+pub use every::read_everything;

@@ -1,13 +1,12 @@
 //! The envelope in all its forms, and arbitrary bytes.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use http::StatusCode;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::portal::MethodForm;
 use crate::session::Blocked;
 
 fn signs(body: Value) -> Signs {
@@ -206,32 +205,6 @@ fn any_json() -> impl Strategy<Value = Value> {
                 .prop_map(|fields| Value::Object(fields.into_iter().collect())),
         ]
     })
-}
-
-/// Every reader, on one body; what is believed keeps its bounds.
-fn read_everything(body: &[u8]) {
-    let signs = Signs::of(body);
-    for status in [200, 204, 400, 401, 503] {
-        let status = StatusCode::from_u16(status).unwrap();
-        let _ = (signs.is_success(status), signs.is_pending(status), signs.blocked(status));
-    }
-    assert!(signs.cooldown().is_none_or(|cooldown| cooldown <= super::number::LONGEST));
-    let Ok(data) = Data::read(body) else { return };
-    assert!(signs.is_object, "both readers agree on what an object is");
-    for form in [MethodForm::Integer, MethodForm::Name, MethodForm::AsReceived] {
-        if let Ok(initiated) = initiated(&data, form, None) {
-            assert!(!initiated.login.is_empty());
-            assert!(!initiated.expires_in.is_zero() && initiated.expires_in <= super::number::LONGEST);
-        }
-    }
-    if let Ok(tokens) = tokens(&data, None, Duration::from_secs(1)) {
-        assert!(!tokens.access.is_empty() && !tokens.expires_in.is_zero());
-        assert!(SystemTime::now().checked_add(tokens.expires_in).is_some());
-    }
-    if let Ok(session) = channel_session(&data) {
-        assert!(session.expires_at.is_none_or(|at| at > SystemTime::UNIX_EPOCH));
-    }
-    let _ = (code_sent(&data), announced_key(&data));
 }
 
 proptest! {
