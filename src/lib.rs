@@ -38,6 +38,7 @@ pub mod detect;
 
 // The cellar: used by all, knows none.
 pub mod clock;
+pub mod held;
 pub mod identity;
 pub mod private_file;
 pub mod secret;

@@ -24,10 +24,22 @@ pub struct StatusReport {
     pub uptime: u64,
     /// Where it listens.
     pub listen: Vec<String>,
+    /// The bodies that are held in memory.
+    #[serde(default)]
+    pub held: HeldReport,
     /// Whether every identity can serve without a person.
     pub ready: bool,
     /// The sign-ins.
     pub identities: Vec<IdentityReport>,
+}
+
+/// The bodies that are held to be sent again, sealed or opened.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldReport {
+    /// Bytes now.
+    pub bytes: usize,
+    /// Bytes at most: `limits.held_bytes`.
+    pub limit: usize,
 }
 
 /// Where one identity stands.

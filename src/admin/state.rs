@@ -11,12 +11,13 @@ use super::account::Registering;
 use super::events::MAX_SUBSCRIBERS;
 use super::metrics::Metric;
 use super::report::{
-    AccountReport, ChallengeReport, ChannelReport, ErrorReport, IdentityReport, State, StatusReport, masked,
-    seconds_left, timestamp,
+    AccountReport, ChallengeReport, ChannelReport, ErrorReport, HeldReport, IdentityReport, State,
+    StatusReport, masked, seconds_left, timestamp,
 };
 use super::sign_in::{Phase, SignIn};
 use crate::account::Account;
 use crate::clock::SharedClock;
+use crate::held::HeldBytes;
 use crate::identity::IdentityName;
 use crate::session::Credentials;
 
@@ -30,6 +31,7 @@ pub(super) struct Inner {
     started_at: SystemTime,
     version: &'static str,
     listen: Vec<String>,
+    held: HeldBytes,
     pub(super) metrics: Box<dyn Fn() -> Vec<Metric> + Send + Sync>,
     pub(super) shutdown: Box<dyn Fn() + Send + Sync>,
     pub(super) subscribers: Arc<Semaphore>,
@@ -69,11 +71,21 @@ impl AdminState {
             started_at,
             version,
             listen,
+            held: HeldBytes::unbounded(),
             metrics: Box::new(metrics),
             shutdown: Box::new(shutdown),
             subscribers: Arc::new(Semaphore::new(MAX_SUBSCRIBERS)),
             closing: watch::Sender::new(false),
         }))
+    }
+
+    /// The same, telling how much of this budget is taken. Before it is shared.
+    #[must_use]
+    pub fn with_held(mut self, held: HeldBytes) -> Self {
+        if let Some(inner) = Arc::get_mut(&mut self.0) {
+            inner.held = held;
+        }
+        self
     }
 
     /// Where everything stands now.
@@ -86,6 +98,7 @@ impl AdminState {
             started_at: timestamp(self.0.started_at),
             uptime: seconds_left(now, self.0.started_at),
             listen: self.0.listen.clone(),
+            held: HeldReport { bytes: self.0.held.taken(), limit: self.0.held.most() },
             ready: identities.iter().all(|identity| identity.ready),
             identities,
         }

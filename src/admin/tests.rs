@@ -109,7 +109,7 @@ async fn the_status_of_a_fresh_proxy_is_signed_out_and_ready_if_it_can_sign_in_a
         alone,
         json!({
             "version": "0.1.0", "pid": std::process::id(), "started_at": "2026-03-21T10:00:00Z", "uptime": 0,
-            "listen": ["127.0.0.1:8787"], "ready": true,
+            "listen": ["127.0.0.1:8787"], "held": { "bytes": 0, "limit": usize::MAX }, "ready": true,
             "identities": [{
                 "identity": "default", "state": "signed-out", "since": "2026-03-21T10:00:00Z", "ready": true,
                 "account": { "email": "r***@example.com", "password": true, "otp_secret": true },

@@ -13,6 +13,7 @@ use crate::channel::Fingerprint;
 use crate::clock::SharedClock;
 use crate::config::{Auto, Config, Environment, ExtraValue, StoreKind, Surroundings};
 use crate::guard::Guard;
+use crate::held::HeldBytes;
 use crate::listener::{self, BindError, Bound, Door, Endpoint, PassedWords};
 use crate::portal::{Account, Adopted, Client, Dialect};
 use crate::proxy::{House, Lobby};
@@ -214,9 +215,14 @@ pub(crate) fn portal(
     injected: &Injected,
     via: Option<Via>,
     own_addresses: &[SocketAddr],
+    held: &HeldBytes,
 ) -> Result<(Upstream, Client), StartError> {
-    let own = own_addresses.to_vec();
-    let doors = upstream::Settings { own_addresses: own, via, ..config.upstream.settings(dialect) };
+    let doors = upstream::Settings {
+        own_addresses: own_addresses.to_vec(),
+        via,
+        held: held.clone(),
+        ..config.upstream.settings(dialect)
+    };
     let upstream = Upstream::new(&doors).map_err(StartError::Upstream)?;
     if own_addresses.iter().any(|own| is_at(upstream.base(), own)) {
         return Err(StartError::OwnListener(upstream.base().authority().to_owned()));
@@ -310,6 +316,7 @@ pub(super) fn house(
     secrets: &Secrets,
     addresses: &[SocketAddr],
     clock: SharedClock,
+    held: &HeldBytes,
 ) -> Result<(House, Upstream, Account), StartError> {
     let dialect = config.dialect();
     #[cfg_attr(not(feature = "bench"), expect(unused_mut, reason = "the bench puts one in"))]
@@ -319,7 +326,8 @@ pub(super) fn house(
         injected = super::bench::with_channel(&injected, bench, &dialect)?;
     }
     let injected = settings::with_jar(config, injected);
-    let (upstream, client) = portal(config, &dialect, &injected, secrets.via(config)?, addresses)?;
+    let via = secrets.via(config)?;
+    let (upstream, client) = portal(config, &dialect, &injected, via, addresses, held)?;
     let wall = clock.clone();
     let client = client.with_wall(move || wall.wall());
     #[cfg_attr(not(feature = "bench"), expect(unused_mut, reason = "the bench seals more"))]
@@ -341,5 +349,6 @@ pub(super) fn house(
     );
     let adopted = Adopted::new(&dialect, config.login.adopt, config.session.assumed_token_life);
     let settings = settings::proxy(config, &dialect, adopted);
-    Ok((House { routes, session, responder, injected, clock, settings }, upstream, account))
+    let held = held.clone();
+    Ok((House { routes, session, responder, held, injected, clock, settings }, upstream, account))
 }

@@ -2,6 +2,7 @@
 
 use super::Resident;
 use crate::admin::{Metric, MetricKind, Sample};
+use crate::held::HeldBytes;
 use crate::listener::Limits;
 use crate::session::Counters;
 use crate::telemetry::{Count, Totals};
@@ -32,6 +33,7 @@ pub(super) fn source(
     residents: Vec<Resident>,
     nobodys: Totals,
     limits: Limits,
+    held: HeldBytes,
 ) -> impl Fn() -> Vec<Metric> + Send + Sync {
     move || {
         let of = |resident: &Resident, value: f64| {
@@ -65,6 +67,8 @@ pub(super) fn source(
         let gauges = [
             ("portunus_connections", "Callers' connections open now.", limits.open_connections()),
             ("portunus_in_flight", "Requests on their way now.", limits.in_flight()),
+            ("portunus_held_bytes", "Bytes of bodies held to be sent again, sealed or opened.", held.taken()),
+            ("portunus_held_bytes_limit", "How many there may be: limits.held_bytes.", held.most()),
         ]
         .map(|(name, help, value)| Metric::gauge(name, help, value as f64));
         path.into_iter().chain(sign_in).chain([unsaved]).chain(gauges).collect()

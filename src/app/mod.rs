@@ -31,6 +31,7 @@ use tokio::task::JoinHandle;
 use crate::admin::{self, AdminState};
 use crate::clock::SharedClock;
 use crate::config::{Config, Environment, Person};
+use crate::held::HeldBytes;
 use crate::identity::IdentityName;
 use crate::listener::{Bound, Door};
 use crate::session::SessionHandle;
@@ -85,7 +86,9 @@ pub async fn start(
     let addresses: Vec<_> = doors.iter().map(|(_, address)| *address).collect();
     let local_key = all.first().and_then(|(_, secrets)| secrets.local_key.clone());
     let lobby = Arc::new(build::lobby(config, local_key, &doors)?);
-    let built = residents::build(all, &addresses, &clock)?;
+    // One for all of them.
+    let held = HeldBytes::new(config.limits.held_bytes);
+    let built = residents::build(all, &addresses, &clock, &held)?;
     let residents: Vec<_> = built.iter().map(|built| built.resident.clone()).collect();
 
     let (stop, stopped) = watch::channel(false);
@@ -97,11 +100,12 @@ pub async fn start(
     let admin = match admin_socket {
         Some(socket) => {
             let identities = built.into_iter().map(Built::into_admin).collect();
-            let metrics = metrics::source(residents.clone(), nobodys, limits);
+            let metrics = metrics::source(residents.clone(), nobodys, limits, held.clone());
             let shutdown = move || {
                 asking.send_replace(true);
             };
-            let state = admin_state(identities, clock, urls(scheme, &addresses), metrics, shutdown);
+            let listen = urls(scheme, &addresses);
+            let state = admin_state(identities, clock, listen, metrics, shutdown).with_held(held);
             let admin::Socket { listener, file } = socket;
             let listener = tokio::net::UnixListener::from_std(listener).map_err(StartError::Runtime)?;
             Some(tokio::spawn(async move {

@@ -7,6 +7,7 @@ use super::{Secrets, StartError, build};
 use crate::admin;
 use crate::clock::SharedClock;
 use crate::config::{Config, Surroundings};
+use crate::held::HeldBytes;
 use crate::identity::IdentityName;
 use crate::portal::Account;
 use crate::proxy::House;
@@ -71,10 +72,11 @@ pub(super) fn build(
     all: Vec<(Config, Secrets)>,
     addresses: &[SocketAddr],
     clock: &SharedClock,
+    held: &HeldBytes,
 ) -> Result<Vec<Built>, StartError> {
     let build = |(own, secrets): (Config, Secrets)| {
         let (house, upstream, account) =
-            build::house(&own, &secrets, addresses, clock.clone()).map_err(|error| error.of(&own))?;
+            build::house(&own, &secrets, addresses, clock.clone(), held).map_err(|error| error.of(&own))?;
         Ok(Built {
             resident: Resident {
                 name: own.identity.clone(),

@@ -86,6 +86,7 @@ pub(super) fn route(
     Ok(route::Settings {
         rules,
         unmatched: if dialect.channel.is_some() { route::Protection::Auto } else { route::Protection::Plain },
+        at_expiry: at_expiry(config.session.at_expiry),
         max_target_bytes: config.limits.uri,
         max_learned: config.limits.learned_paths,
         policy: policy(config),
@@ -114,8 +115,16 @@ fn rule(written: &config::Route, dialect: &Dialect) -> Rule {
         protection,
         bearer,
         replay: replay(written.replay),
+        at_expiry: written.at_expiry.map(at_expiry),
         allow_origin,
         ..Rule::for_path(path)
+    }
+}
+
+fn at_expiry(written: config::AtExpiry) -> route::AtExpiry {
+    match written {
+        config::AtExpiry::LetRun => route::AtExpiry::LetRun,
+        config::AtExpiry::Close => route::AtExpiry::Close,
     }
 }
 

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use super::{Secrets, StartError, build, door_tls, settings};
 use crate::clock::SharedClock;
 use crate::config::Config;
+use crate::held::HeldBytes;
 use crate::listener::Bound;
 use crate::portal::Client;
 use crate::session::{Credentials, SessionHandle};
@@ -30,8 +31,9 @@ impl Visit {
         let (dialect, injected) = (config.dialect(), settings::with_jar(config, secrets.injected()?));
         let own = &config.listen.addresses;
         let via = secrets.via(config)?;
-        let (upstream, client) = build::portal(config, &dialect, &injected, via.clone(), own)?;
-        let (_, for_session) = build::portal(config, &dialect, &injected, via, own)?;
+        let held = HeldBytes::new(config.limits.held_bytes);
+        let (upstream, client) = build::portal(config, &dialect, &injected, via.clone(), own, &held)?;
+        let (_, for_session) = build::portal(config, &dialect, &injected, via, own, &held)?;
         let settings = settings::session(config, secrets.credentials.clone());
         Ok(Self { upstream, client, session: SessionHandle::spawn(for_session, settings, clock) })
     }

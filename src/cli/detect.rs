@@ -18,6 +18,7 @@ use crate::detect::{
     self, Account, Candidates, Confidence, DetectError, Found, LoginBudget, LoginEnd, OtpCodes, SeededCodes,
     Settings, Talk, Target,
 };
+use crate::held::HeldBytes;
 use crate::portal::Dialect;
 use crate::secret::Password;
 use crate::session::Credentials;
@@ -80,8 +81,9 @@ pub(super) async fn detect(
 fn target(config: &Config, secrets: &Secrets) -> Result<Target, Failure> {
     let refused = |error| Failure::from(&error);
     let (dialect, injected) = (config.dialect(), secrets.injected().map_err(refused)?);
-    let (upstream, _) = app::portal(config, &dialect, &injected, secrets.via(config).map_err(refused)?, &[])
-        .map_err(refused)?;
+    let via = secrets.via(config).map_err(refused)?;
+    let (upstream, _) =
+        app::portal(config, &dialect, &injected, via, &[], &HeldBytes::unbounded()).map_err(refused)?;
     Ok(Target {
         portal: config.portal.name.as_str().to_owned(),
         upstream,

@@ -6,7 +6,9 @@ use super::failure::Failure;
 use super::login::pick;
 use super::span::short;
 use super::terminal::{Paint, Terminal, waiting};
-use crate::admin::{ChallengeReport, Client, ErrorReport, FactorName, IdentityReport, State, StatusReport};
+use crate::admin::{
+    ChallengeReport, Client, ErrorReport, FactorName, HeldReport, IdentityReport, State, StatusReport,
+};
 
 /// Says where the running proxy stands.
 pub(super) async fn status(
@@ -41,8 +43,14 @@ pub(super) async fn status(
 
 /// The report for a person: a line for the proxy, a block for each identity.
 fn render(report: &StatusReport, paint: Paint) -> String {
+    let held = match report.held {
+        HeldReport { bytes: 0, .. } => String::new(),
+        HeldReport { bytes, limit } => {
+            format!(" · holds {} KiB of bodies, {} at most", bytes.div_ceil(1024), limit / 1024)
+        }
+    };
     let head = format!(
-        "{} · pid {} · up {} · listens on {}",
+        "{} · pid {} · up {} · listens on {}{held}",
         paint.strong(format!("portunus {}", report.version)),
         report.pid,
         short(report.uptime),
@@ -154,6 +162,7 @@ mod tests {
             started_at: "2026-03-21T08:00:00Z".into(),
             uptime: 11_520,
             listen: vec!["127.0.0.1:8787".into(), "[::1]:8787".into()],
+            held: HeldReport::default(),
             ready: identities.iter().all(|identity| identity.ready),
             identities,
         }
@@ -180,6 +189,14 @@ portunus 0.1.0 · pid 4242 · up 3 h 12 min · listens on 127.0.0.1:8787, [::1]:
   since     2026-03-21T09:00:00Z
   channel   open, 23 h 1 min left"
         );
+    }
+
+    #[test]
+    fn bodies_that_are_held_are_told_where_there_are_any() {
+        let mut busy = report(vec![identity(State::SignedIn)]);
+        busy.held = HeldReport { bytes: 1025, limit: 256 << 20 };
+        let text = render(&busy, Paint::default());
+        assert!(text.lines().next().unwrap().ends_with(" · holds 2 KiB of bodies, 262144 at most"), "{text}");
     }
 
     #[test]

@@ -41,7 +41,7 @@ pub use section::log::Log;
 pub use section::login::{Email, Login};
 pub use section::portal::{ClientHashError, ClientHashSource, Portal, PortalName};
 pub use section::requests::RequestTemplate;
-pub use section::route::{Bearer, PathPattern, Protect, Replay, Route};
+pub use section::route::{AtExpiry, Bearer, PathPattern, Protect, Replay, Route};
 pub use section::session::Session;
 pub use section::state::{LoginStore, StoreKind};
 pub use section::upstream::{Cookies, ExtraHeader, ExtraValue, KeyPin, Upstream};

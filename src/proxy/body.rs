@@ -6,22 +6,35 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 
 use super::Proxy;
+use crate::held::Room;
 use crate::listener::{TimedBody, TimedBodyError};
 use crate::response::ProxyError;
+use crate::telemetry::Count;
 use crate::upstream::OutBody;
 
 impl Proxy {
-    /// A plain request's body: at hand if it says that it is short, else the stream itself.
+    /// A plain request's body: at hand if it says that it is short and there is room, else the stream itself.
     pub(super) async fn hold(&self, body: Incoming) -> Result<OutBody, ProxyError> {
         let limit = self.house.settings.replay_body;
         match body.size_hint().exact() {
-            Some(length) if length <= limit as u64 => Ok(OutBody::Full(self.collect(body, limit).await?)),
+            Some(length) if length <= limit as u64 => match self.house.held.room_for(length as usize) {
+                Ok(room) => Ok(OutBody::Full(self.collect(body, limit, room).await?)),
+                Err(_) => {
+                    self.counters.add(Count::NotKept);
+                    Ok(OutBody::Streamed(body))
+                }
+            },
             _ => Ok(OutBody::Streamed(body)),
         }
     }
 
-    /// The whole body, if it is no longer than `limit` bytes.
-    pub(super) async fn collect(&self, body: Incoming, limit: usize) -> Result<Bytes, ProxyError> {
+    /// The whole body, if it is no longer than `limit` bytes. The room for it grows where it has to.
+    pub(super) async fn collect(
+        &self,
+        body: Incoming,
+        limit: usize,
+        mut room: Room,
+    ) -> Result<Bytes, ProxyError> {
         let too_large = ProxyError::BodyTooLarge { limit };
         if body.size_hint().lower() > limit as u64 {
             return Err(too_large);
@@ -37,6 +50,7 @@ impl Proxy {
             if so_far + data.len() > limit {
                 return Err(too_large);
             }
+            room.reach(so_far + data.len())?;
             match &mut more {
                 Some(more) => more.extend_from_slice(&data),
                 None if first.is_empty() => first = data, // the common case: one frame, nothing copied
@@ -52,7 +66,7 @@ impl Proxy {
                 break;
             }
         }
-        Ok(more.map_or(first, BytesMut::freeze))
+        Ok(room.keep(more.map_or(first, BytesMut::freeze)))
     }
 }
 

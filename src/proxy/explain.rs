@@ -5,10 +5,14 @@ use http::{HeaderValue, Response, header};
 use crate::guard::Refusal;
 use crate::response::{Body, Caller, ProxyError};
 use crate::telemetry::{Count, Counters};
+use crate::upstream::UpstreamError;
 
 /// The answer to a failure, and one line in the log under the request's id.
 pub(super) fn explain(error: &ProxyError, caller: &Caller, counters: &Counters) -> Response<Body> {
     counters.add(Count::Problems);
+    if matches!(error, ProxyError::NoRoom(_) | ProxyError::Upstream(UpstreamError::NoRoom(_))) {
+        counters.add(Count::NoRoom);
+    }
     let row = error.row();
     let id = caller.request_id().to_str().unwrap_or_default();
     if row.status.is_server_error() {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use http::HeaderName;
 
 use crate::clock::SharedClock;
+use crate::held::HeldBytes;
 use crate::portal::{Adopted, EmptyBody};
 use crate::response::Responder;
 use crate::route::RouteTable;
@@ -20,6 +21,8 @@ pub struct House {
     pub session: SessionHandle,
     /// Makes the portal's answers local.
     pub responder: Responder,
+    /// Room for the bodies that are held.
+    pub held: HeldBytes,
     /// The identity's headers.
     pub injected: Injected,
     /// Tells a channel made just now from an older one.

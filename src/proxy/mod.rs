@@ -5,6 +5,7 @@
 //! method may be repeated (PROTOCOL sections 13 and 14). This room alone knows the order of the others.
 
 mod body;
+mod expiry;
 mod explain;
 mod front;
 mod house;
@@ -70,7 +71,8 @@ impl Proxy {
             Way::Sealed(sealed) => {
                 Box::pin(async {
                     let (parts, body, route) = *sealed;
-                    let plaintext = self.collect(body, self.house.settings.sealed_body).await?;
+                    let House { settings, held, .. } = &*self.house;
+                    let plaintext = self.collect(body, settings.sealed_body, held.room()).await?;
                     self.sealed(parts, plaintext, &route, caller).await
                 })
                 .await

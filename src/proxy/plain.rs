@@ -10,7 +10,7 @@ use hyper::body::Incoming;
 use super::{NEWER_BEARERS, Proxy};
 use crate::portal::{Reading, Verdict};
 use crate::response::{Body, Caller, ProxyError};
-use crate::route::{Bearer, Protection, Route};
+use crate::route::{Bearer, Protection, Replay, Route};
 use crate::session::Lease;
 use crate::telemetry::Count;
 use crate::upstream::{OutBody, Outgoing, Reply};
@@ -32,7 +32,10 @@ impl Proxy {
         let lease = self.lease_at_hand(&route);
         let concerns = self.house.settings.adopted.concerns(&parts.method, parts.uri.path());
         let bearer = lease.as_deref().map(Lease::bearer);
-        let outgoing = Outgoing::plain(parts, OutBody::Empty, bearer, &self.house.injected);
+        let mut outgoing = Outgoing::plain(parts, OutBody::Empty, bearer, &self.house.injected);
+        if route.replay() == Replay::Never {
+            outgoing.only_once();
+        }
         let body = (!body.is_end_stream()).then_some(body);
         Plain { outgoing, body, route, lease, concerns }
     }
@@ -51,7 +54,7 @@ impl Proxy {
         }
         let reply = self.upstream.send_hearing(&plain.outgoing, &self.teller(caller)).await?;
         let refusal = match sorted(reply, plain.concerns, false) {
-            Ok(reply) => return Ok(self.house.responder.plain(reply, caller)),
+            Ok(reply) => return Ok(self.pass(reply, plain.lease.as_ref(), &plain.route, caller)),
             Err(refusal) => *refusal,
         };
         Box::pin(self.reconsider(plain.sent(), refusal, caller)).await
@@ -79,7 +82,7 @@ impl Proxy {
         let (sent, outgoing) = plain.parted();
         let reply = self.upstream.send(outgoing).await?;
         let refusal = match sorted(reply, concerns, waits) {
-            Ok(reply) => return Ok(self.house.responder.plain(reply, caller)),
+            Ok(reply) => return Ok(self.pass(reply, sent.lease.as_ref(), &sent.route, caller)),
             Err(refusal) => *refusal,
         };
         let mut response = self.reconsider(sent, refusal, caller).await?;
@@ -102,7 +105,10 @@ impl Proxy {
         let body = match body.peek(MAX_REFUSAL).await? {
             Ok(body) => body,
             // Too long for the portal's own error: whatever it is, it is the caller's.
-            Err(body) => return Ok(self.house.responder.plain(Response::from_parts(parts, body), caller)),
+            Err(body) => {
+                let reply = Response::from_parts(parts, body);
+                return Ok(self.pass(reply, lease.as_ref(), &route, caller));
+            }
         };
         let reading = Reading::of(parts.status, &parts.headers, &body);
         match (reading.verdict(), lease, kept) {
@@ -118,7 +124,7 @@ impl Proxy {
                 let reply = self.upstream.send_hearing(&outgoing, &self.teller(caller)).await?;
                 if newer.is_fresh || bearers_left == 0 || reply.status() != StatusCode::UNAUTHORIZED {
                     // A 401 right after a refresh is the endpoint's own answer.
-                    return Ok(self.house.responder.plain(reply, caller));
+                    return Ok(self.pass(reply, Some(&newer.lease), &route, caller));
                 }
                 let (kept, lease) = (Some(outgoing), Some(newer.lease));
                 let sent = Sent { kept, lease, route, method, uri, bearers_left };

@@ -11,7 +11,7 @@ use crate::channel::EnvelopeForm;
 use crate::clock::SharedClock;
 use crate::portal::{EmptyBody, Reading, Unsealed, Verdict, unseal};
 use crate::response::{Body, Caller, ProxyError};
-use crate::route::Route;
+use crate::route::{Replay, Route};
 use crate::session::{Lease, Passage};
 use crate::telemetry::Count;
 use crate::upstream::{Outgoing, UpstreamError};
@@ -35,8 +35,11 @@ impl Proxy {
         let bearer = lease.as_deref().map(Lease::bearer);
         let mut outgoing =
             Outgoing::sealed(parts, envelope, passage.id_header(), bearer, &self.house.injected);
+        if route.replay() == Replay::Never {
+            outgoing.only_once();
+        }
         let mut bearers_left = if route.replay().allows(&method) { NEWER_BEARERS } else { 0 };
-        let mut new_channel = true;
+        let mut new_channel = route.replay() != Replay::Never;
         loop {
             let stale = match self.exchange(&outgoing, &passage, caller).await {
                 Ok(answer) => match answer.reading.verdict() {
@@ -85,9 +88,13 @@ impl Proxy {
         let Settings { sealed_answer, session_header, .. } = &self.house.settings;
         let reply = self.upstream.send_hearing(outgoing, &self.teller(caller)).await?;
         let (mut parts, body) = reply.into_parts();
-        let body = body.collect(*sealed_answer).await?;
+        let mut room = self.house.held.room();
+        let body = body.collect_in(*sealed_answer, &mut room).await?;
+        // While it is opened there are two of it.
+        room.grow(body.len()).map_err(UpstreamError::from)?;
         let Unsealed { body, was_sealed, keys_refused } =
             unseal(passage, session_header, &parts.headers, body)?;
+        let body = room.keep(body);
         // Whoever has the channel's id can close it: the client has no use for it.
         parts.headers.remove(session_header);
         let reading = Reading::of(parts.status, &parts.headers, &body);
@@ -126,7 +133,7 @@ impl Proxy {
             (true, EmptyBody::Object | EmptyBody::Header) => b"{}",
             (false, _) => plaintext,
         };
-        Ok(passage.seal(plaintext, &mut rand::rng())?)
+        Ok(self.house.held.hold(passage.seal(plaintext, &mut rand::rng())?)?)
     }
 }
 

@@ -41,10 +41,15 @@ impl Proxy {
         match answers::switch(&self.house.responder, reply, caller) {
             Ok((response, portal)) => {
                 self.counters.add(Count::Tunnels);
+                let expiry =
+                    self.expiry(lease.as_ref(), route).unwrap_or_else(|| Box::pin(std::future::pending()));
                 tokio::spawn(async move {
                     let _seat = seat;
-                    if let Err(error) = answers::tunnel(client, portal).await {
-                        tracing::debug!(%error, "a tunnel broke");
+                    tokio::select! {
+                        joined = answers::tunnel(client, portal) => if let Err(error) = joined {
+                            tracing::debug!(%error, "a tunnel broke");
+                        },
+                        () = expiry => tracing::debug!("a tunnel's bearer has ended"),
                     }
                 });
                 Ok(response)

@@ -1,6 +1,7 @@
 //! What the listener sends as a body.
 
 use std::fmt;
+use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -23,6 +24,22 @@ pub enum Body {
     Streamed(ReplyBody),
     /// The same for a client that asked for trailers, which pass cleaned.
     WithTrailers(Box<WithTrailers>),
+    /// One of them that breaks off at some moment, if it has not ended by then.
+    Until(Box<Until>),
+}
+
+/// A body and the moment at which it breaks off.
+pub struct Until {
+    body: Body,
+    end: Pin<Box<dyn Future<Output = ()> + Send>>,
+}
+
+impl Body {
+    /// The same body, which breaks off with [`UpstreamError::BearerEnded`] at the `end`.
+    #[must_use]
+    pub fn until(self, end: Pin<Box<dyn Future<Output = ()> + Send>>) -> Self {
+        Self::Until(Box::new(Until { body: self, end }))
+    }
 }
 
 /// The portal's stream with the trailers that the policy lets through (RFC 9110 section 6.5.1).
@@ -73,6 +90,14 @@ impl http_body::Body for Body {
                 }),
                 polled => polled,
             },
+            Self::Until(until) => match until.end.as_mut().poll(cx) {
+                Poll::Ready(()) => {
+                    // With it goes what it keeps busy at the portal.
+                    *self = Self::Empty;
+                    Poll::Ready(Some(Err(UpstreamError::BearerEnded)))
+                }
+                Poll::Pending => Pin::new(&mut until.body).poll_frame(cx),
+            },
         }
     }
 
@@ -82,6 +107,7 @@ impl http_body::Body for Body {
             Self::Full(_) => false,
             Self::Streamed(body) => body.is_end_stream(),
             Self::WithTrailers(with) => with.body.is_end_stream(),
+            Self::Until(until) => until.body.is_end_stream(),
         }
     }
 
@@ -91,6 +117,7 @@ impl http_body::Body for Body {
             Self::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Self::Streamed(body) => body.size_hint(),
             Self::WithTrailers(with) => with.body.size_hint(),
+            Self::Until(until) => until.body.size_hint(),
         }
     }
 }
@@ -103,7 +130,14 @@ impl fmt::Debug for Body {
             Self::Full(bytes) => write!(f, "Full({} bytes)", bytes.len()),
             Self::Streamed(_) => f.write_str("Streamed"),
             Self::WithTrailers(_) => f.write_str("WithTrailers"),
+            Self::Until(until) => until.fmt(f),
         }
+    }
+}
+
+impl fmt::Debug for Until {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Until").field("body", &self.body).finish_non_exhaustive()
     }
 }
 

@@ -18,6 +18,7 @@ impl ProxyError {
             Self::Channel(e) => of_channel(e),
             Self::Upstream(e) => of_upstream(e),
             Self::BodyTooLarge { .. } => BODY_TOO_LARGE,
+            Self::NoRoom(_) => NO_ROOM,
             Self::ClientBodyBroken(_) => CLIENT_BODY_BROKEN,
             Self::ClientBodyStalled => CLIENT_BODY_TIMEOUT,
             Self::Draining => SHUTTING_DOWN,
@@ -49,7 +50,7 @@ impl ProxyError {
     pub fn closes(&self) -> bool {
         match self {
             Self::Refused(refused) => refused.close,
-            other => [BODY_TOO_LARGE, CLIENT_BODY_BROKEN, CLIENT_BODY_TIMEOUT, SHUTTING_DOWN]
+            other => [BODY_TOO_LARGE, NO_ROOM, CLIENT_BODY_BROKEN, CLIENT_BODY_TIMEOUT, SHUTTING_DOWN]
                 .contains(&other.row()),
         }
     }
@@ -129,6 +130,8 @@ fn of_upstream(e: &UpstreamError) -> Row {
         }
         UpstreamError::HeadTimeout(_) => TIMEOUT,
         UpstreamError::TooLarge(_) => ANSWER_TOO_LARGE,
+        UpstreamError::NoRoom(_) => ANSWER_NOT_HELD,
+        UpstreamError::BearerEnded => BEARER_ENDED,
         UpstreamError::BodyBroken(_) => ANSWER_BROKEN,
         UpstreamError::BodyStalled(_) => ANSWER_STALLED,
         UpstreamError::UploadStalled(_) => UPLOAD_STALLED,

@@ -6,6 +6,7 @@ use http::StatusCode;
 
 use crate::channel::ChannelError;
 use crate::guard::Refusal;
+use crate::held::NoRoom;
 use crate::route::NoRoute;
 use crate::session::SessionError;
 use crate::upstream::UpstreamError;
@@ -32,6 +33,9 @@ pub enum ProxyError {
         /// `limits.sealed_body`.
         limit: usize,
     },
+    /// There is no room in memory to hold the request's body, which has to be held.
+    #[error("the request's body cannot be held: {0}")]
+    NoRoom(#[from] NoRoom),
     /// The client's body broke off while it was collected.
     #[error("the request's body broke off, or is framed badly")]
     ClientBodyBroken(#[source] Box<dyn std::error::Error + Send + Sync>),

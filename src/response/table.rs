@@ -79,6 +79,7 @@ table! {
     // the proxy
     SHUTTING_DOWN:       503, "shutting-down",               "proxy is shutting down",                  "proxy_internal_response",  PROXY,   AGAIN, "wait until it is up again";
     OVERLOADED:          503, "overloaded",                  "proxy is overloaded",                     "connection_limit_reached", PROXY,   AGAIN, "raise limits.in_flight if this happens often";
+    NO_ROOM:             503, "no-room",                     "no room for the body",                    "connection_limit_reached", PROXY,   AGAIN, "raise limits.held_bytes if this happens often";
     INTERNAL:            500, "internal",                    "fault in the proxy",                      "proxy_internal_error",     PROXY,   NEVER, "see the proxy's log under this request's id";
     // the sign-in
     MFA_REQUIRED:        503, "mfa-required",                "sign-in waits for a code",                "http_request_denied",      PROXY,   AGAIN, "enter the code: portunus login";
@@ -120,7 +121,9 @@ table! {
     TIMEOUT:             504, "portal-timeout",              "portal does not answer",                  "http_response_timeout",    PORTAL,  NEVER, "the portal may have acted: look before you send it again; upstream.head_timeout is the limit";
     UPLOAD_STALLED:      504, "upload-stalled",              "portal reads no further",                 "connection_write_timeout", PORTAL,  NEVER, "upstream.body_idle_timeout is the limit";
     ANSWER_TOO_LARGE:    502, "answer-too-large",            "answer too large",                        "http_response_body_size",  PORTAL,  NEVER, "the portal has acted; raise limits.sealed_answer";
+    ANSWER_NOT_HELD:     503, "answer-not-held",             "no room for the answer",                  "http_response_body_size",  PROXY,   NEVER, "the portal has acted: look before you send it again; raise limits.held_bytes";
     ANSWER_BROKEN:       502, "answer-broken",               "answer broke off",                        "http_response_incomplete", NETWORK, NEVER, "the portal has acted: look before you send it again";
     ANSWER_STALLED:      504, "answer-stalled",              "answer stands still",                     "connection_read_timeout",  PORTAL,  NEVER, "the portal has acted: look before you send it again; upstream.body_idle_timeout is the limit";
+    BEARER_ENDED:        503, "bearer-ended",                "bearer of this answer has ended",         "connection_terminated",    PROXY,   AGAIN, "send the request again; at_expiry is \"close\" here";
     ANSWER_INVALID:      502, "answer-invalid",              "answer is not valid HTTP",                "http_protocol_error",      PORTAL,  NEVER, "ask the portal's operator, with this request's id";
 }

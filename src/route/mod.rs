@@ -22,5 +22,5 @@ pub use headers::{Cookies, CredentialHeader, HeaderPolicy, HeaderSettings, OnCli
 pub use path::PathFault;
 pub use pattern::BadPattern;
 pub use policy::Policy;
-pub use settings::{Bearer, Protection, Replay, Rule, Settings};
+pub use settings::{AtExpiry, Bearer, Protection, Replay, Rule, Settings};
 pub use table::{NoRoute, Route, RouteTable, Routed};

@@ -49,6 +49,16 @@ impl Replay {
     }
 }
 
+/// What becomes of an answer that still streams, or of a WebSocket, when the bearer that it was asked for with ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum AtExpiry {
+    /// It goes on: the portal let it begin.
+    #[default]
+    LetRun,
+    /// It breaks off.
+    Close,
+}
+
 /// One rule, as it is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rule {
@@ -63,6 +73,8 @@ pub struct Rule {
     pub bearer: Bearer,
     /// When it may be sent again.
     pub replay: Replay,
+    /// What becomes of its streams when their bearer ends; the table's choice, if it has none.
+    pub at_expiry: Option<AtExpiry>,
     /// Origins whose pages may use it, beside those that the guard allows everywhere.
     pub allow_origin: Vec<String>,
 }
@@ -76,6 +88,7 @@ impl Rule {
             protection: Protection::default(),
             bearer: Bearer::default(),
             replay: Replay::default(),
+            at_expiry: None,
             allow_origin: Vec::new(),
         }
     }
@@ -88,6 +101,8 @@ pub struct Settings {
     pub rules: Vec<Rule>,
     /// What a path that no rule matches gets.
     pub unmatched: Protection,
+    /// What becomes of streams when their bearer ends, where no rule says otherwise.
+    pub at_expiry: AtExpiry,
     /// Path and query together, in bytes; one more is answered 414.
     pub max_target_bytes: usize,
     /// Paths that may be learnt to need sealing; the next one is not remembered.
@@ -103,6 +118,7 @@ impl Default for Settings {
         Self {
             rules: Vec::new(),
             unmatched: Protection::Auto,
+            at_expiry: AtExpiry::LetRun,
             max_target_bytes: 8 * 1024,
             max_learned: 1024,
             policy: Policy::default(),

@@ -9,9 +9,19 @@ const LONGEST: usize = 128;
 /// Names with what they mean.
 #[derive(Debug, Clone)]
 pub(super) struct Sieve<C> {
-    by_length: Vec<Vec<(HeaderName, C)>>,
+    by_length: Vec<Bucket<C>>,
     /// Beginnings of names, each ending in a hyphen.
     prefixes: Box<[(&'static str, C)]>,
+    /// What they begin with, as in a bucket.
+    prefix_initials: u32,
+}
+
+/// Names of one length.
+#[derive(Debug, Clone)]
+struct Bucket<C> {
+    names: Vec<(HeaderName, C)>,
+    /// The letters that names here begin with, as bits: most names of a message are ruled out by theirs.
+    initials: u32,
 }
 
 impl<C: Copy> Sieve<C> {
@@ -20,32 +30,48 @@ impl<C: Copy> Sieve<C> {
         names: impl IntoIterator<Item = (HeaderName, C)>,
         prefixes: impl IntoIterator<Item = (&'static str, C)>,
     ) -> Self {
-        let mut by_length: Vec<Vec<(HeaderName, C)>> = Vec::new();
+        let mut by_length: Vec<Bucket<C>> = Vec::new();
         for (name, class) in names {
             let length = name.as_str().len();
             if by_length.len() <= length {
-                by_length.resize_with(length + 1, Vec::new);
+                by_length.resize_with(length + 1, || Bucket { names: Vec::new(), initials: 0 });
             }
             let bucket = &mut by_length[length];
-            bucket.retain(|(known, _)| *known != name);
-            bucket.push((name, class));
+            bucket.initials |= initial(name.as_str());
+            bucket.names.retain(|(known, _)| *known != name);
+            bucket.names.push((name, class));
         }
-        Self { by_length, prefixes: prefixes.into_iter().collect() }
+        let prefixes: Box<[_]> = prefixes.into_iter().collect();
+        let prefix_initials = prefixes.iter().fold(0, |bits, (prefix, _)| bits | initial(prefix));
+        Self { by_length, prefixes, prefix_initials }
     }
 
     /// What a name means, if anything, as it is written.
     pub(super) fn class(&self, name: &str) -> Option<C> {
-        let bucket = self.by_length.get(name.len()).map_or(&[][..], |bucket| bucket);
-        if let Some((_, class)) = bucket.iter().find(|(known, _)| known.as_str() == name) {
+        let initial = initial(name);
+        let bucket = self.by_length.get(name.len());
+        if let Some(bucket) = bucket.filter(|bucket| bucket.initials & initial != 0)
+            && let Some((_, class)) = bucket.names.iter().find(|(known, _)| known.as_str() == name)
+        {
             return Some(*class);
         }
+        if self.prefix_initials & initial == 0 {
+            return None;
+        }
         self.prefixes.iter().find(|(prefix, _)| name.starts_with(prefix)).map(|(_, class)| *class)
+    }
+
+    /// Whether a name, or another spelling of it, can mean anything: another spelling has the same length, and the
+    /// same letter in front.
+    fn can_mean(&self, name: &str) -> bool {
+        let here = self.by_length.get(name.len()).map_or(0, |bucket| bucket.initials);
+        (here | self.prefix_initials) & initial(name) != 0
     }
 
     /// What a name means that is another spelling of a listed one: `_` and `.` for `-`. Servers that turn names
     /// into variables cannot tell them apart.
     pub(super) fn imitated(&self, name: &str) -> Option<C> {
-        if name.len() > LONGEST || !name.bytes().any(|b| matches!(b, b'_' | b'.')) {
+        if name.len() > LONGEST || !self.can_mean(name) || !name.bytes().any(|b| matches!(b, b'_' | b'.')) {
             return None;
         }
         let mut folded = [0; LONGEST];
@@ -54,6 +80,14 @@ impl<C: Copy> Sieve<C> {
             *to = if matches!(from, b'_' | b'.') { b'-' } else { from };
         }
         self.class(str::from_utf8(folded).ok()?)
+    }
+}
+
+/// The bit of a name's first letter; all other characters share one.
+fn initial(name: &str) -> u32 {
+    match name.as_bytes().first() {
+        Some(letter @ b'a'..=b'z') => 1 << (letter - b'a'),
+        _ => 1 << 31,
     }
 }
 

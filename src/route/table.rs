@@ -8,7 +8,7 @@ use super::learned::Learned;
 use super::path::{self, PathFault};
 use super::pattern::{BadPattern, Pattern};
 use super::policy::Permit;
-use super::{Bearer, Protection, Replay, Rule, Settings};
+use super::{AtExpiry, Bearer, Protection, Replay, Rule, Settings};
 use crate::guard::{Admitted, Grant};
 
 /// The rules, compiled, and what has been learnt. Shared by all workers.
@@ -16,6 +16,7 @@ use crate::guard::{Admitted, Grant};
 pub struct RouteTable {
     rules: Box<[Compiled]>,
     unmatched: Protection,
+    at_expiry: AtExpiry,
     max_target_bytes: usize,
     learned: Learned,
     permit: Permit,
@@ -34,6 +35,7 @@ pub struct Route {
     protection: Protection,
     bearer: Bearer,
     replay: Replay,
+    at_expiry: AtExpiry,
 }
 
 impl Route {
@@ -50,6 +52,11 @@ impl Route {
     /// When it may be sent again.
     pub fn replay(&self) -> Replay {
         self.replay
+    }
+
+    /// What becomes of its streams when their bearer ends.
+    pub fn at_expiry(&self) -> AtExpiry {
+        self.at_expiry
     }
 }
 
@@ -167,6 +174,7 @@ impl RouteTable {
         Ok(Self {
             rules: settings.rules.into_iter().map(compile).collect::<Result<_, _>>()?,
             unmatched: settings.unmatched,
+            at_expiry: settings.at_expiry,
             max_target_bytes: settings.max_target_bytes,
             learned: Learned::new(settings.max_learned),
             permit: Permit::compile(settings.policy)?,
@@ -216,6 +224,7 @@ impl RouteTable {
             protection,
             bearer: rule.map_or(Bearer::default(), |rule| rule.bearer),
             replay: self.permit.replay(rule.map_or(Replay::default(), |rule| rule.replay)),
+            at_expiry: rule.and_then(|rule| rule.at_expiry).unwrap_or(self.at_expiry),
         })
     }
 

@@ -21,8 +21,10 @@ impl Deadline {
 
     /// At `wall`, as far away by the boot clock as by the wall clock now.
     pub(super) fn at(clock: &dyn Clock, wall: SystemTime) -> Self {
+        // In this order: a thread that is held up between the two makes the deadline earlier, never later.
+        let now = clock.since_boot();
         let span = wall.duration_since(clock.wall()).unwrap_or_default();
-        Self { wall, boot: clock.since_boot().saturating_add(span) }
+        Self { wall, boot: now.saturating_add(span) }
     }
 
     /// The same moment `span` later; as late as can be told, if that is later than can be told.

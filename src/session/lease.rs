@@ -1,11 +1,13 @@
 //! What a request borrows: a frozen bearer, and an open channel.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use http::HeaderValue;
 
 use super::deadline::Deadline;
 use crate::channel::Channel;
+use crate::clock::SharedClock;
 
 /// Counts replacements, so that a late complaint about an old lease is told from a new one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -54,12 +56,22 @@ impl Lease {
         self.ends.wall
     }
 
+    /// Completes when the portal has stopped taking it, by whichever clock says so first.
+    pub async fn ended(self: Arc<Self>, clock: SharedClock) {
+        while !self.ends.passed(&*clock) {
+            clock.sleep(self.ends.left(&*clock).min(LOOK)).await;
+        }
+    }
+
     /// Whether the portal gave it after `moment` of the boot clock. One that it gave before may have died of the
     /// very thing that the refused one died of: it can be another process's, or of the round before.
     pub fn is_given_after(&self, moment: Duration) -> bool {
         self.given >= moment
     }
 }
+
+/// Timers stand still while the machine sleeps, and a wall clock can be set: so often it is looked at again.
+const LOOK: Duration = Duration::from_secs(15);
 
 /// A channel with its life: until when, and since when.
 #[derive(Debug)]

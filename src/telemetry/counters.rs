@@ -22,11 +22,17 @@ pub enum Count {
     Learned,
     /// WebSocket tunnels opened.
     Tunnels,
+    /// Bodies that streamed, and could not be sent again, for want of room to hold them.
+    NotKept,
+    /// Requests that failed for want of room to hold them or their answers.
+    NoRoom,
+    /// Answers and tunnels that ended with their bearer.
+    ClosedAtExpiry,
 }
 
 impl Count {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 11] = [
         Self::Requests,
         Self::Problems,
         Self::Sealed,
@@ -35,6 +41,9 @@ impl Count {
         Self::ReplayedChannel,
         Self::Learned,
         Self::Tunnels,
+        Self::NotKept,
+        Self::NoRoom,
+        Self::ClosedAtExpiry,
     ];
 
     /// The metric's name, without the suffix `_total` of OpenMetrics.
@@ -48,6 +57,9 @@ impl Count {
             Self::ReplayedChannel => "portunus_replays_channel",
             Self::Learned => "portunus_paths_learned",
             Self::Tunnels => "portunus_tunnels",
+            Self::NotKept => "portunus_bodies_not_kept",
+            Self::NoRoom => "portunus_no_room",
+            Self::ClosedAtExpiry => "portunus_closed_at_expiry",
         }
     }
 
@@ -62,6 +74,9 @@ impl Count {
             Self::ReplayedChannel => "Requests sent again on a newer secure channel.",
             Self::Learned => "Paths learnt to need the secure channel.",
             Self::Tunnels => "WebSocket tunnels opened.",
+            Self::NotKept => "Bodies not kept to be sent again, for want of room in limits.held_bytes.",
+            Self::NoRoom => "Requests that failed for want of room in limits.held_bytes.",
+            Self::ClosedAtExpiry => "Answers and WebSocket tunnels that were closed when their bearer ended.",
         }
     }
 }

@@ -146,7 +146,7 @@ impl Upload {
         let Some(watch) = &self.watch else { return polled };
         match polled {
             Poll::Pending => {
-                watch.arm(Waiting::Client);
+                watch.wait(Waiting::Client);
                 Poll::Pending
             }
             Poll::Ready(Some(Ok(frame))) if frame.is_data() => {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{TlsFault, ViaFault};
+use crate::held::NoRoom;
 
 /// Why there is no reply. Every variant says whether the portal may have acted.
 #[derive(Debug, thiserror::Error)]
@@ -76,6 +77,9 @@ pub enum UpstreamError {
     /// The answer is larger than may be collected.
     #[error("the portal's answer is larger than {0} bytes")]
     TooLarge(usize),
+    /// There is no room in memory to hold the answer.
+    #[error("the portal's answer cannot be held: {0}")]
+    NoRoom(#[from] NoRoom),
     /// The answer's body broke off while it was collected.
     #[error("the portal's answer broke off")]
     BodyBroken(#[source] std::io::Error),
@@ -91,6 +95,9 @@ pub enum UpstreamError {
     /// The client's body broke off while it was forwarded.
     #[error("the client's body broke off")]
     ClientBody(#[source] hyper::Error),
+    /// The bearer that the request went out with has ended, and its answer ends with it (`at_expiry`).
+    #[error("the bearer of this answer has ended")]
+    BearerEnded,
     /// An answer that no proxy may pass on: an upgrade nobody asked for, an impossible framing.
     #[error("the portal's answer is not valid: {0}")]
     Invalid(&'static str),
@@ -117,11 +124,13 @@ impl UpstreamError {
             Self::Broken { may_have_acted, .. } => *may_have_acted,
             Self::HeadTimeout(_)
             | Self::TooLarge(_)
+            | Self::NoRoom(_)
             | Self::BodyBroken(_)
             | Self::BodyStalled(_)
             | Self::UploadStalled(_)
             | Self::ClientStalled(_)
             | Self::ClientBody(_)
+            | Self::BearerEnded
             | Self::Invalid(_) => true,
         }
     }

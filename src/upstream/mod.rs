@@ -24,7 +24,9 @@ mod send;
 mod settings;
 mod tls;
 mod via;
+mod wakes;
 mod watch;
+mod whole;
 mod worker;
 
 pub use ahead::{OnInterim, Told};

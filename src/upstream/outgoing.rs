@@ -30,6 +30,8 @@ pub struct Outgoing {
     /// What names the channel, on a sealed request.
     channel: Option<Named>,
     upgrade: bool,
+    /// It goes out once, whatever comes of it.
+    once: bool,
     interim: Option<OnInterim>,
 }
 
@@ -132,8 +134,8 @@ impl Outgoing {
             request_id(&mut headers);
         }
         let (path, injected, bearer) = (path_of(uri), injected.clone(), bearer.cloned());
-        let (channel, upgrade, interim) = (None, false, None);
-        Self { method, path, headers, extensions, body, injected, bearer, channel, upgrade, interim }
+        let (channel, upgrade, once, interim) = (None, false, false, None);
+        Self { method, path, headers, extensions, body, injected, bearer, channel, upgrade, once, interim }
     }
 
     /// A WebSocket handshake (RFC 6455 section 4.1); `parts` as in [`Outgoing::sealed`].
@@ -159,6 +161,7 @@ impl Outgoing {
             bearer: self.bearer.clone(),
             channel: self.channel.clone(),
             upgrade: self.upgrade,
+            once: self.once,
             interim: self.interim.clone(),
         })
     }
@@ -214,9 +217,15 @@ impl Outgoing {
         self.headers.get(X_REQUEST_ID)
     }
 
+    /// It goes out once, even where it could be repeated and its answer is lost.
+    pub fn only_once(&mut self) {
+        self.once = true;
+    }
+
     /// Whether it may be sent twice by its method (RFC 9110 section 9.2.2) and its body (it is at hand).
     pub fn is_repeatable(&self) -> bool {
-        self.method.is_idempotent() && !self.upgrade && !matches!(self.body, OutBody::Streamed(_))
+        let is_held = !matches!(self.body, OutBody::Streamed(_));
+        self.method.is_idempotent() && !self.upgrade && !self.once && is_held
     }
 
     pub(super) fn is_upgrade(&self) -> bool {
@@ -279,6 +288,7 @@ impl Outgoing {
             bearer: None,
             channel: None,
             upgrade: false,
+            once: false,
             interim: None,
         }
     }
@@ -295,6 +305,7 @@ impl Outgoing {
             bearer,
             channel,
             upgrade: _,
+            once: _,
             interim,
         } = self;
         injected.put(&mut headers);

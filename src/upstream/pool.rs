@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use super::dial::Conn;
-use super::lean::Lean;
+use super::lean::{self, Lean};
 use super::watch::{Ticks, Watch};
 use crate::clock::{Clock, SystemClock};
 
@@ -117,6 +117,7 @@ impl Pool {
         drop(self.old(&mut lock(&self.lean), now));
         let ended: Vec<_> = lock(&self.lean).extract_if(.., |idle| !idle.conn.is_alive()).collect();
         drop(ended);
+        lean::forget();
         let mut watches = lock(&self.watches);
         watches.retain(|watch| {
             let Some(watch) = watch.upgrade() else { return false };

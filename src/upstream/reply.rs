@@ -7,7 +7,6 @@ use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
 
 use bytes::{Bytes, BytesMut};
-use http::HeaderValue;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
@@ -16,6 +15,7 @@ use super::dial::Conn;
 use super::lean::Rest;
 use super::pool::Pool;
 use super::watch::{Waiting, Watch};
+use crate::held::{HeldBytes, Room};
 
 /// What the portal answered.
 pub type Reply = http::Response<ReplyBody>;
@@ -74,7 +74,15 @@ impl ReplyBody {
     ///
     /// # Errors
     /// [`UpstreamError::TooLarge`], [`UpstreamError::BodyBroken`], [`UpstreamError::BodyStalled`].
-    pub async fn collect(mut self, limit: usize) -> Result<Bytes, UpstreamError> {
+    pub async fn collect(self, limit: usize) -> Result<Bytes, UpstreamError> {
+        self.collect_in(limit, &mut HeldBytes::unbounded().room()).await
+    }
+
+    /// As [`ReplyBody::collect`], and `room` grows by what comes.
+    ///
+    /// # Errors
+    /// As [`ReplyBody::collect`]; [`UpstreamError::NoRoom`].
+    pub async fn collect_in(mut self, limit: usize, room: &mut Room) -> Result<Bytes, UpstreamError> {
         let hint = self.size_hint();
         if hint.lower() > limit as u64 {
             return Err(UpstreamError::TooLarge(limit));
@@ -83,6 +91,7 @@ impl ReplyBody {
         if first.len() > limit {
             return Err(UpstreamError::TooLarge(limit));
         }
+        room.grow(first.len())?;
         let Some(second) = self.data().await? else { return Ok(first) }; // the common case: nothing is copied
         let expected = usize::try_from(hint.lower()).unwrap_or(0).max(first.len() + second.len());
         let mut whole = BytesMut::with_capacity(expected.min(limit));
@@ -93,6 +102,7 @@ impl ReplyBody {
             if whole.len() + data.len() > limit {
                 return Err(UpstreamError::TooLarge(limit));
             }
+            room.grow(data.len())?;
             whole.extend_from_slice(&data);
             next = self.data().await?;
         }
@@ -120,7 +130,7 @@ impl ReplyBody {
 
     /// Reads the rest now, if it is no longer than `limit` bytes, and keeps it: from then on nothing of it can be
     /// lost. What turns out to be longer streams on from there.
-    pub(super) async fn read_ahead(&mut self, limit: usize) -> Result<(), UpstreamError> {
+    pub(super) async fn read_ahead(&mut self, limit: usize, room: Room) -> Result<(), UpstreamError> {
         let Some(first) = self.data().await? else { return Ok(()) };
         let mut more: Option<BytesMut> = None;
         let mut length = first.len();
@@ -131,7 +141,7 @@ impl ReplyBody {
             length += data.len();
             more.get_or_insert_with(|| BytesMut::from(&first[..])).extend_from_slice(&data);
         }
-        self.ahead = more.map_or(first, BytesMut::freeze);
+        self.ahead = room.keep(more.map_or(first, BytesMut::freeze));
         Ok(())
     }
 
@@ -239,7 +249,7 @@ impl Body for ReplyBody {
             Poll::Pending => {
                 let Some(watch) = this.watch() else { return Poll::Pending };
                 if this.stalls && !watch.is_uploading() {
-                    watch.arm(Waiting::Answer);
+                    watch.wait(Waiting::Answer);
                 }
                 if !this.has_a_task() && watch.poll_fired(cx).is_ready() {
                     let stalled = UpstreamError::stalled_by(watch);
@@ -275,8 +285,8 @@ impl Body for ReplyBody {
 }
 
 /// Whether a `Content-Type` is that of a stream that may be quiet for as long as it likes.
-pub(super) fn is_event_stream(content_type: &HeaderValue) -> bool {
-    content_type.as_bytes().get(..17).is_some_and(|t| t.eq_ignore_ascii_case(b"text/event-stream"))
+pub(super) fn is_event_stream(content_type: &[u8]) -> bool {
+    content_type.get(..17).is_some_and(|t| t.eq_ignore_ascii_case(b"text/event-stream"))
 }
 
 impl fmt::Debug for ReplyBody {

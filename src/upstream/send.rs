@@ -101,6 +101,12 @@ impl Upstream {
         self.worker.forget_idle();
     }
 
+    /// As if the machine had slept for so long.
+    #[cfg(test)]
+    pub(super) fn pretend_sleep(&self, slept: std::time::Duration) {
+        self.worker.wakes.pretend(slept);
+    }
+
     /// How many connections wait for reuse.
     pub fn idle(&self) -> usize {
         self.worker.idle()

@@ -7,6 +7,7 @@ use std::time::Duration;
 use http::{HeaderName, HeaderValue};
 
 use super::Via;
+use crate::held::HeldBytes;
 
 /// What the doors out are configured with.
 #[derive(Debug, Clone)]
@@ -38,6 +39,8 @@ pub struct Settings {
     pub whole_answer: usize,
     /// How many of a hundred requests may be sent once more because their answer was lost.
     pub repeat_percent: u32,
+    /// Where the room for such an answer comes from; without room it streams.
+    pub held: HeldBytes,
     /// Idle connections kept for each worker.
     pub max_idle: usize,
     /// Whether HTTP/2 is taken where ALPN offers it.
@@ -65,6 +68,7 @@ impl Settings {
             continue_timeout: Duration::from_secs(1),
             whole_answer: 64 * 1024,
             repeat_percent: 10,
+            held: HeldBytes::unbounded(),
             max_idle: 256,
             http2: true,
             own_addresses: Vec::new(),

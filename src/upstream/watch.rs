@@ -121,6 +121,13 @@ impl Watch {
         self.state.store(((self.ticks.now() + limit) << KIND_BITS) | what as u64, Ordering::Relaxed);
     }
 
+    /// Waits on, or begins to: who is polled again for another's sake has got nothing, and gets no more time for it.
+    pub(super) fn wait(&self, what: Waiting) {
+        if self.state.load(Ordering::Relaxed) & KIND_MASK != what as u64 {
+            self.arm(what);
+        }
+    }
+
     pub(super) fn disarm(&self) {
         self.state.store(0, Ordering::Relaxed);
     }
@@ -211,6 +218,24 @@ mod tests {
         assert_eq!(watch.fired(), None);
         pass(&ticks, &watch, 1);
         assert_eq!(watch.fired(), Some((Waiting::Head, Duration::from_secs(1))));
+    }
+
+    #[test]
+    fn who_waits_on_gets_no_more_time_and_who_got_something_does() {
+        let (ticks, watch) = watch();
+        watch.answered();
+        for _ in 0..10 {
+            watch.wait(Waiting::Answer);
+            pass(&ticks, &watch, 1);
+        }
+        // Some of it came.
+        watch.disarm();
+        for n in 0..17 {
+            assert_eq!(watch.fired(), None, "{n}");
+            watch.wait(Waiting::Answer);
+            pass(&ticks, &watch, 1);
+        }
+        assert_eq!(watch.fired().unwrap().0, Waiting::Answer);
     }
 
     #[test]

@@ -8,8 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 
-use http::{HeaderMap, Method, Request, Response, StatusCode, header};
-use http_body::Body as _;
+use http::{Method, Request, Response, StatusCode, header};
 use hyper::body::Incoming;
 
 use super::answer::{self, Afterwards};
@@ -20,7 +19,9 @@ use super::outgoing::Outgoing;
 use super::pool::Pool;
 use super::repeats::Repeats;
 use super::reply::{self, Holds, Reply, ReplyBody};
+use super::wakes::Wakes;
 use super::watch::{Waiting, Watch};
+use super::whole::Whole;
 use super::{Base, SealedHeaders, Settings, Told, UpstreamError};
 
 /// One worker's connections.
@@ -29,10 +30,11 @@ pub(super) struct Worker {
     sealed: Arc<SealedHeaders>,
     fresh_reuse: Duration,
     continue_timeout: Duration,
-    whole_answer: usize,
+    whole: Whole,
     repeats: Repeats,
     max_idle: usize,
     idle_timeout: Duration,
+    pub(super) wakes: Wakes,
     pool: Arc<Pool>,
     h2: Mutex<Option<H2>>,
     /// One dials at a time while the portal may turn out to speak HTTP/2: the others share what comes of it.
@@ -60,10 +62,11 @@ impl Worker {
             sealed,
             fresh_reuse: settings.fresh_reuse,
             continue_timeout: settings.continue_timeout,
-            whole_answer: settings.whole_answer,
+            whole: Whole::new(settings),
             repeats: Repeats::new(settings.repeat_percent),
             max_idle: settings.max_idle,
             idle_timeout: settings.idle_timeout,
+            wakes: Wakes::new(),
             pool: Arc::new(pool),
             h2: Mutex::new(None),
             dialling: tokio::sync::Mutex::new(()),
@@ -80,10 +83,11 @@ impl Worker {
             sealed: self.sealed.clone(),
             fresh_reuse: self.fresh_reuse,
             continue_timeout: self.continue_timeout,
-            whole_answer: self.whole_answer,
+            whole: self.whole.clone(),
             repeats: self.repeats.anew(),
             max_idle: self.max_idle,
             idle_timeout: self.idle_timeout,
+            wakes: Wakes::new(),
             pool: Arc::new(Pool::new(ticks, self.max_idle, self.idle_timeout)),
             h2: Mutex::new(None),
             dialling: tokio::sync::Mutex::new(()),
@@ -97,6 +101,7 @@ impl Worker {
         outgoing: &Outgoing,
         told: Option<&Told<'_>>,
     ) -> Result<Reply, UpstreamError> {
+        self.wake();
         let (base, sealed, pool) = (&self.dialer.base, &self.sealed, &self.pool);
         let order = Order { outgoing, base, sealed, pool, told };
         let is_repeatable = outgoing.is_repeatable();
@@ -141,7 +146,7 @@ impl Worker {
     ) -> Result<Reply, UpstreamError> {
         let is_repeatable = order.outgoing.is_repeatable();
         let (lost, is_stale) = match outcome {
-            Outcome::Answered(mut reply) => match self.secure(&mut reply, is_repeatable).await {
+            Outcome::Answered(mut reply) => match self.whole.secure(&mut reply, is_repeatable).await {
                 Ok(()) => return Ok(reply),
                 Err(lost) => (lost, false),
             },
@@ -169,7 +174,7 @@ impl Worker {
         };
         match conn.exchange(order).await {
             Outcome::Answered(mut reply) => {
-                self.secure(&mut reply, outgoing.is_repeatable()).await?;
+                self.whole.secure(&mut reply, outgoing.is_repeatable()).await?;
                 Ok(reply)
             }
             Outcome::Failed(error) => Err(error),
@@ -191,6 +196,7 @@ impl Worker {
 
     /// Sends a request whose body streams: hyper does that.
     pub(super) async fn send_streamed(&self, outgoing: Outgoing) -> Result<Reply, UpstreamError> {
+        self.wake();
         self.repeats.count_request();
         let (first, was_used) = match self.pool.take(self.age(false)).await {
             Some(conn) => (Dialled::H1(conn), true),
@@ -217,7 +223,7 @@ impl Worker {
         let method = outgoing.method().clone();
         let request = outgoing.dress(&self.dialer.base, &self.sealed, self.continue_timeout);
         let (lost, is_stale) = match self.attempt(first, request, &method).await {
-            Attempt::Answered(mut reply) => match self.secure(&mut reply, spare.is_some()).await {
+            Attempt::Answered(mut reply) => match self.whole.secure(&mut reply, spare.is_some()).await {
                 Ok(()) => return Ok(reply),
                 Err(lost) => (lost, false),
             },
@@ -252,7 +258,7 @@ impl Worker {
         let second = self.new_connection(Purpose::Streamed).await?;
         match self.attempt(second, again, method).await {
             Attempt::Answered(mut reply) => {
-                self.secure(&mut reply, is_repeatable).await?;
+                self.whole.secure(&mut reply, is_repeatable).await?;
                 Ok(reply)
             }
             Attempt::Failed(e) => Err(e),
@@ -261,18 +267,15 @@ impl Worker {
         }
     }
 
-    /// Has a short answer whole before anybody sees its head, where its request can be repeated: until then it
-    /// can be lost without harm. One of unknown length is taken for short if it is a JSON document, which is of
-    /// no use before its end.
-    async fn secure(&self, reply: &mut Reply, is_repeatable: bool) -> Result<(), UpstreamError> {
-        let is_short = || match reply.body().size_hint().exact() {
-            Some(length) => length > 0 && length <= self.whole_answer as u64,
-            None => self.whole_answer > 0 && is_json(reply.headers()),
-        };
-        if is_repeatable && is_short() {
-            return reply.body_mut().read_ahead(self.whole_answer).await;
+    /// No connection that was open before the machine slept is trusted after it.
+    fn wake(&self) {
+        if self.wakes.slept() {
+            tracing::info!(
+                idle = self.idle(),
+                "the machine slept: kept connections to the portal are dropped"
+            );
+            self.forget_idle();
         }
-        Ok(())
     }
 
     pub(super) fn base(&self) -> &Base {
@@ -426,7 +429,7 @@ impl Worker {
             Err(why) => Attempt::Failed(UpstreamError::Invalid(why)),
             Ok(after) => {
                 let content_type = answer.headers().get(header::CONTENT_TYPE);
-                let stalls = !content_type.is_some_and(reply::is_event_stream);
+                let stalls = !content_type.is_some_and(|value| reply::is_event_stream(value.as_bytes()));
                 Attempt::Answered(answer.map(|body| ReplyBody::new(body, holds(after), stalls)))
             }
         }
@@ -480,14 +483,6 @@ impl UpstreamError {
         let (waiting, limit) = watch.fired().unwrap_or((Waiting::Head, Duration::ZERO));
         Self::stalled(waiting, limit)
     }
-}
-
-fn is_json(headers: &HeaderMap) -> bool {
-    headers.get(header::CONTENT_TYPE).is_some_and(|kind| {
-        let kind = kind.as_bytes();
-        kind.get(..16).is_some_and(|start| start.eq_ignore_ascii_case(b"application/json"))
-            && kind.get(16).is_none_or(|next| matches!(next, b';' | b' '))
-    })
 }
 
 fn broken(may_have_acted: bool, source: hyper::Error) -> UpstreamError {

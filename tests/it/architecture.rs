@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 const MAY_NAME: &[(&str, &[&str])] = &[
     ("secret", &[]),
     ("clock", &[]),
+    ("held", &[]),
     ("identity", &[]),
     ("telemetry", &[]),
     ("private_file", &[]),
@@ -23,9 +24,12 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("channel", &["secret"]),
     ("session", &["channel", "secret", "clock", "identity", "private_file", "state_dir"]),
     ("account", &["session", "secret"]),
-    ("upstream", &["route", "channel", "session", "secret", "clock"]),
+    ("upstream", &["route", "channel", "session", "secret", "clock", "held"]),
     ("portal", &["session", "account", "channel", "upstream", "secret"]),
-    ("response", &["listener", "guard", "whose", "route", "channel", "session", "upstream", "portal"]),
+    (
+        "response",
+        &["listener", "guard", "whose", "route", "channel", "session", "upstream", "portal", "held"],
+    ),
     (
         "proxy",
         &[
@@ -41,10 +45,14 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "clock",
             "secret",
             "telemetry",
+            "held",
         ],
     ),
     ("detect", &["channel", "session", "upstream", "portal", "secret", "clock"]),
-    ("admin", &["listener", "guard", "session", "account", "identity", "secret", "telemetry", "clock"]),
+    (
+        "admin",
+        &["listener", "guard", "session", "account", "identity", "secret", "telemetry", "clock", "held"],
+    ),
     (
         "config",
         &[
@@ -61,6 +69,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "telemetry",
             "private_file",
             "state_dir",
+            "held",
         ],
     ),
 ];

@@ -12,7 +12,6 @@ use portal_sim::{Account, Factor, Fault};
 use portunus::admin::LoginRequest;
 use portunus::secret::{OneTimeCode, Password};
 use serde_json::json;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::MakeWriter;
@@ -116,16 +115,6 @@ fn files(directory: &Path, found: &mut Vec<(String, String)>) {
     }
 }
 
-/// The answer of the admin API to a GET, head and all.
-async fn admin_get(world: &World, path: &str) -> String {
-    let mut stream = tokio::net::UnixStream::connect(world.proxy.admin_socket().unwrap()).await.unwrap();
-    let request = format!("GET {path} HTTP/1.1\r\nhost: portunus\r\nconnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes()).await.unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.unwrap();
-    answer
-}
-
 #[test]
 fn a_secret_is_found_in_every_form_that_is_looked_for() {
     let secrets = [PASSWORD.to_owned()];
@@ -214,7 +203,7 @@ async fn no_secret_shows_anywhere_in_a_whole_journey_with_all_its_failures() {
     shown.push(("a client's refused login", answer.text()));
 
     for path in ["/v1/status", "/metrics", "/v1/metrics", "/v1/nothing"] {
-        shown.push(("the admin API", admin_get(&world, path).await));
+        shown.push(("the admin API", world.admin_get(path).await));
     }
     shown.push(("Debug of the proxy", format!("{:?}", world.proxy)));
 

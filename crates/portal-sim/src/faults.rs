@@ -92,6 +92,15 @@ mod millis {
 #[derive(Debug, Default)]
 pub(crate) struct Faults {
     queue: Mutex<VecDeque<Planned>>,
+    chance: Mutex<Option<Chance>>,
+}
+
+/// Faults that nobody plans.
+#[derive(Debug, Clone, Copy)]
+struct Chance {
+    /// The part of all requests, 0 to 1.
+    part: f64,
+    draw: fn() -> Fault,
 }
 
 #[derive(Debug)]
@@ -106,6 +115,21 @@ impl Faults {
     pub(crate) fn plan(&self, path_contains: Option<&str>, skip: u32, times: u32, fault: Fault) {
         let path_contains = path_contains.map(str::to_owned);
         self.lock().push_back(Planned { path_contains, skip, times, fault });
+    }
+
+    /// From now on this part of all requests, 0 to 1, brings a fault along.
+    pub(crate) fn by_chance(&self, part: f64, draw: fn() -> Fault) {
+        *self.chance.lock().unwrap_or_else(PoisonError::into_inner) = Some(Chance { part, draw });
+    }
+
+    /// A request has come: it may bring a fault along.
+    pub(crate) fn arrived(&self) {
+        let chance = *self.chance.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(Chance { part, draw }) = chance
+            && f64::from(u32::from_le_bytes(crate::chance::bytes())) < part * f64::from(u32::MAX)
+        {
+            self.plan(None, 0, 1, draw());
+        }
     }
 
     /// Takes the first fault that matches this path and is of the wanted kind.
@@ -134,6 +158,7 @@ impl Faults {
     }
 
     pub(crate) fn clear(&self) {
+        *self.chance.lock().unwrap_or_else(PoisonError::into_inner) = None;
         self.lock().clear();
     }
 
@@ -160,6 +185,19 @@ mod tests {
         assert_eq!(faults.take("/echo", any), Some(Fault::Status(503)));
         assert_eq!(faults.take("/echo", any), Some(Fault::Status(503)));
         assert_eq!(faults.take("/echo", any), None);
+    }
+
+    #[test]
+    fn by_chance_all_requests_bring_a_fault_or_none_does() {
+        let faults = Faults::default();
+        for (part, brought) in [(0.0, 0), (1.0, 20)] {
+            faults.by_chance(part, || Fault::Status(503));
+            (0..20).for_each(|_| faults.arrived());
+            assert_eq!(faults.pending(), brought);
+        }
+        faults.clear();
+        faults.arrived();
+        assert_eq!(faults.pending(), 0);
     }
 
     #[test]

@@ -128,7 +128,13 @@ impl Sim {
         self.portal.faults.plan(path_contains, skip, times, fault);
     }
 
-    /// Forgets faults that were not applied yet.
+    /// From now on this part of all requests, 0 to 1, brings a fault along; it befalls that request, or the next
+    /// that it can befall. Until [`Sim::clear_faults`].
+    pub fn faults_by_chance(&self, part: f64, draw: fn() -> Fault) {
+        self.portal.faults.by_chance(part, draw);
+    }
+
+    /// Forgets faults that were not applied yet, and brings no more.
     pub fn clear_faults(&self) {
         self.portal.faults.clear();
     }

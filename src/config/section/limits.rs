@@ -20,6 +20,9 @@ section! {
             sealed_answer: usize = Fallback::Is(r#""16MiB""#), size(KIB, GIB);
         "The longest plain body that is kept at hand, so that its request can be sent again."
             replay_body: usize = Fallback::Is(r#""64KiB""#), size(0, 64 * MIB);
+        "All bodies together that are held to be sent again, sealed or opened. Beyond it plain bodies stream and cannot \
+         be sent again, and what has to be held is answered 503."
+            held_bytes: usize = Fallback::Is(r#""256MiB""#), size(64 * KIB, 64 * GIB);
         "The whole head of a request."
             header_bytes: usize = Fallback::Is(r#""64KiB""#), size(8 * KIB, MIB);
         "Header fields in a request."
@@ -79,6 +82,15 @@ impl Limits {
             section
                 .reader
                 .report(Problem::new(&place, "'uri' is more than 'header_bytes', which includes it"));
+        }
+        // One that is sealed is there twice, and a third longer in Base64; one that is opened likewise.
+        for (key, longest) in [("sealed_body", limits.sealed_body), ("sealed_answer", limits.sealed_answer)] {
+            if longest.saturating_mul(3) > limits.held_bytes {
+                let place = section.place_of(key, Self::SETTINGS);
+                let text = format!("'{key}' needs three times its size in 'held_bytes', which is less");
+                let hint = "raise held_bytes, or lower it";
+                section.reader.report(Problem::new(&place, text).hint(hint));
+            }
         }
         Some(limits)
     }

@@ -25,6 +25,9 @@ section! {
         "Which requests may be sent again after a refusal or a lost connection: none, those that are idempotent, \
          or any whose body is at hand and which the portal shows it did not process."
             replay: Replay = Fallback::Is(r#""idempotent""#), Kind::Choice(Replay::WORDS);
+        "What becomes of an answer that still streams, or of a WebSocket, when the bearer that it was asked for with \
+         ends; session.at_expiry, if it is not written."
+            at_expiry: Option<AtExpiry> = Fallback::Nothing(r#""close""#), Kind::Choice(AtExpiry::WORDS);
         "Web pages that may call this path, beyond guard.allowed_origins."
             allow_origin: Vec<Origin> = Fallback::Is("[]"), Kind::List(r#"origins: "http://localhost:5173""#);
     }
@@ -179,6 +182,20 @@ pub enum Bearer {
 words!(Bearer {
     "required" => Self::Required,
     "never" => Self::Never,
+});
+
+/// What becomes of a stream when the bearer that it was asked for with ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AtExpiry {
+    /// It goes on.
+    LetRun,
+    /// It breaks off.
+    Close,
+}
+
+words!(AtExpiry {
+    "let-run" => Self::LetRun,
+    "close" => Self::Close,
 });
 
 /// Which of a route's requests may be sent again.

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use crate::config::layers::Section;
 use crate::config::problem::Problem;
-use crate::config::setting::{Fallback, count, ms, section, span};
+use crate::config::section::route::AtExpiry;
+use crate::config::setting::{Fallback, Kind, count, ms, section, span};
+use crate::config::values::Words;
 
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(86_400);
@@ -26,6 +28,9 @@ section! {
             wait_through: Duration = Fallback::Is(r#""2s""#), span(ms(0), HOUR);
         "The longest pause that the portal's Retry-After can impose."
             retry_after_most: Duration = Fallback::Is(r#""1h""#), span(ms(0), DAY);
+        "What becomes of an answer that still streams (events, a long download), or of a WebSocket, when the bearer that \
+         it was asked for with ends: it goes on, or it breaks off. A renewal of the bearer ends none."
+            at_expiry: AtExpiry = Fallback::Is(r#""let-run""#), Kind::Choice(AtExpiry::WORDS);
         "The life of a bearer whose answer says nothing about it."
             assumed_token_life: Duration = Fallback::Is(r#""5m""#), span(ms(100), DAY);
         "Refused bearers and channels that are replaced at once; after that, complaints_per_minute holds."

@@ -15,6 +15,7 @@ use crate::config::secret_form;
 use crate::config::secret_source::{SecretError, SecretSource, Surroundings};
 use crate::config::setting::{Fallback, Kind, Setting, count, ms, section, size, span, words};
 use crate::config::values::{FromWritten, Words as _};
+use crate::held::HeldBytes;
 use crate::portal::Dialect;
 use crate::secret::ProxyCredentials;
 use crate::upstream::{ClientIdentity, SealedHeaders, Settings};
@@ -142,6 +143,7 @@ impl Upstream {
             continue_timeout: self.continue_timeout,
             whole_answer: self.whole_answer,
             repeat_percent: self.repeat_percent,
+            held: HeldBytes::unbounded(),
             max_idle: self.max_idle,
             http2: self.http2,
             own_addresses: Vec::new(),

@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use super::super::*;
 use crate::channel::ChannelError;
+use crate::held::NoRoom;
 use crate::session::{Blocked, CodeSourceError, PortalError, PortalErrorKind, SessionError, StoreError};
 use crate::upstream::{TlsFault, UpstreamError, ViaFault};
 
@@ -59,6 +60,8 @@ async fn upstream_errors() -> Vec<UpstreamError> {
         UpstreamError::Broken { may_have_acted: false, source: std::io::Error::other(hyper_error().await) },
         UpstreamError::HeadTimeout(limit),
         UpstreamError::TooLarge(1),
+        UpstreamError::NoRoom(NoRoom(1)),
+        UpstreamError::BearerEnded,
         UpstreamError::BodyBroken(std::io::Error::other(hyper_error().await)),
         UpstreamError::BodyStalled(limit),
         UpstreamError::UploadStalled(limit),
@@ -130,6 +133,7 @@ async fn every_error() -> Vec<ProxyError> {
     let mut errors = vec![
         ProxyError::Refused(refused()),
         ProxyError::BodyTooLarge { limit: 8 },
+        ProxyError::NoRoom(NoRoom(1)),
         ProxyError::ClientBodyBroken(Box::new(hyper_error().await)),
         ProxyError::ClientBodyStalled,
         ProxyError::Draining,
@@ -267,6 +271,7 @@ fn types_and_statuses_stay_what_they_are() {
         "408 client-body-timeout",
         "503 shutting-down",
         "503 overloaded",
+        "503 no-room",
         "500 internal",
         "503 mfa-required",
         "503 sign-in-required",
@@ -305,8 +310,10 @@ fn types_and_statuses_stay_what_they_are() {
         "504 portal-timeout",
         "504 upload-stalled",
         "502 answer-too-large",
+        "503 answer-not-held",
         "502 answer-broken",
         "504 answer-stalled",
+        "503 bearer-ended",
         "502 answer-invalid",
     ];
     assert_eq!(table, promised);

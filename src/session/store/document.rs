@@ -10,13 +10,11 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
+use super::migrate::{NEWEST, OLDEST, STEPS, migrate};
 use super::seal::{NONCE_BYTES, SALT_BYTES, SealingKey};
 use super::{SavedSession, StoreError};
 use crate::secret::{AccessToken, Expose, RefreshToken};
 use crate::session::{Attempts, Blocked, CredentialsTag, Generation, Latch, Latched, Step};
-
-/// The version that this program writes, and the only one that it reads.
-const VERSION: u64 = 1;
 
 /// All that is remembered of one identity.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -61,8 +59,8 @@ pub(super) struct Name<'a> {
 }
 
 impl Name<'_> {
-    fn aad(&self) -> Vec<u8> {
-        let parts = ["portunus session", &VERSION.to_string(), self.identity, self.realm];
+    fn aad(&self, version: u64) -> Vec<u8> {
+        let parts = ["portunus session", &version.to_string(), self.identity, self.realm];
         parts
             .iter()
             .flat_map(|part| (part.len() as u64).to_be_bytes().into_iter().chain(part.bytes()))
@@ -92,9 +90,9 @@ impl Document {
         let key = key.for_salt(random.salt);
         let failed = || name.damaged("cannot be sealed");
         let plain = Zeroizing::new(serde_json::to_vec(&Inside::of(self)).map_err(|_| failed())?);
-        let sealed = key.seal(random.nonce, &plain, &name.aad()).ok_or_else(failed)?;
+        let sealed = key.seal(random.nonce, &plain, &name.aad(NEWEST)).ok_or_else(failed)?;
         let outside = Outside {
-            version: VERSION,
+            version: NEWEST,
             identity: name.identity.into(),
             key: key.id().into(),
             salt: salt.map(|salt| HEXLOWER.encode(&salt).into()),
@@ -113,8 +111,8 @@ impl Document {
         key: &SealingKey,
     ) -> Result<(Self, Option<[u8; SALT_BYTES]>), StoreError> {
         match serde_json::from_slice(text).map(|Versioned { version }| version) {
-            Ok(Some(VERSION)) => {}
-            Ok(Some(newer)) if newer > VERSION => {
+            Ok(Some(OLDEST..=NEWEST)) => {}
+            Ok(Some(newer)) if newer > NEWEST => {
                 return Err(StoreError {
                     what: format!("{} was written by a newer portunus (its version is {newer})", name.file),
                     hint: format!(
@@ -157,7 +155,11 @@ impl Document {
                 ),
             });
         }
-        let plain = key.open(nonce, &sealed, &name.aad()).ok_or_else(damaged)?;
+        let plain = key.open(nonce, &sealed, &name.aad(outside.version)).ok_or_else(damaged)?;
+        let plain = match outside.version {
+            NEWEST => plain,
+            older => migrated(&plain, older).ok_or_else(damaged)?,
+        };
         let inside: Inside<'_> = serde_json::from_slice(&plain).map_err(|_| damaged())?;
         let document = inside.into_document().ok_or_else(damaged)?;
         Ok((document, salt))
@@ -169,6 +171,12 @@ impl Document {
         let sent = self.intents.iter().filter(|intent| Some(&intent.token) == token.as_ref()).count();
         u32::try_from(sent).unwrap_or(u32::MAX)
     }
+}
+
+/// What was sealed as an earlier version, as the newest.
+fn migrated(plain: &[u8], version: u64) -> Option<Zeroizing<Vec<u8>>> {
+    let inside = migrate(serde_json::from_slice(plain).ok()?, version, STEPS)?;
+    serde_json::to_vec(&inside).ok().map(Zeroizing::new)
 }
 
 /// What is drawn for one writing.

@@ -9,6 +9,7 @@ mod disk;
 mod document;
 mod file;
 mod memory;
+mod migrate;
 mod seal;
 #[cfg(test)]
 mod tests;

@@ -2,13 +2,14 @@
 
 use std::io;
 use std::sync::Weak;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 
 use super::Lean;
 use super::chunks::{Chunks, Piece};
+use super::large::Large;
 use crate::upstream::pool::Pool;
 
 /// How a body's end is told (RFC 9112 section 6.3).
@@ -54,6 +55,17 @@ impl Rest {
                 Ok(Some(Piece::End)) => return Poll::Ready(None),
                 Ok(None) => {}
                 Err(e) => return Poll::Ready(Some(Err(e))),
+            }
+            if let Framing::Sized(left) = &mut self.framing
+                && *left >= Large::WORTHWHILE
+            {
+                return match ready!(self.conn.poll_large(cx, *left)) {
+                    Ok(data) => {
+                        *left -= data.len() as u64;
+                        Poll::Ready(Some(Ok(Frame::data(data))))
+                    }
+                    Err(e) => Poll::Ready(Some(Err(e))),
+                };
             }
             match self.conn.poll_more(cx) {
                 Poll::Pending => return Poll::Pending,

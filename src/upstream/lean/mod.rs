@@ -9,6 +9,7 @@
 mod body;
 mod chunks;
 mod head;
+mod large;
 mod parse;
 
 use std::cell::RefCell;
@@ -24,6 +25,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
+use self::large::Large;
 use self::parse::{Found, Heard, Parsed};
 use super::answer::Afterwards;
 use super::outgoing::Outgoing;
@@ -33,6 +35,7 @@ use super::watch::Watch;
 use super::{Base, SealedHeaders, Told, UpstreamError};
 
 pub(super) use self::body::Rest;
+pub(super) use self::large::forget;
 
 /// Head and body leave in one write up to this size; a longer body is not copied.
 const GATHER_LIMIT: usize = 16 * 1024;
@@ -365,6 +368,16 @@ impl Lean {
                 }
             }))
         })
+    }
+
+    /// Reads once of a long body, of which `left` bytes are to come; never beyond its end.
+    fn poll_large(&mut self, cx: &mut Context<'_>, left: u64) -> Poll<io::Result<Bytes>> {
+        let mut large = Large::take();
+        let mut into = ReadBuf::new(large.room(left));
+        ready!(self.wire.poll_read(cx, &mut into))?;
+        let read = into.filled().len();
+        ended_if(read == 0)?;
+        Poll::Ready(Ok(large.filled(read)))
     }
 
     /// Reads once into the connection's own buffer: as much as reads have been bringing.

@@ -80,18 +80,22 @@ pub(super) fn answer(bytes: &[u8], method: &Method) -> Result<Option<Heard>, &'s
 
 const NO_HTTP: &str = "it is not an HTTP message";
 
-/// The names that nearly every answer has, found without the table of all names.
+/// The names that nearly every answer has, as they are nearly always written: found without the table of all names.
 fn familiar(name: &str) -> Option<HeaderName> {
-    let (known, text) = match name.len() {
-        4 => (header::DATE, "date"),
-        6 => (header::SERVER, "server"),
-        10 => (header::CONNECTION, "connection"),
-        12 => (header::CONTENT_TYPE, "content-type"),
-        13 => (header::CACHE_CONTROL, "cache-control"),
-        14 => (header::CONTENT_LENGTH, "content-length"),
+    Some(match name {
+        "date" | "Date" => header::DATE,
+        "server" | "Server" => header::SERVER,
+        "connection" | "Connection" => header::CONNECTION,
+        "content-type" | "Content-Type" => header::CONTENT_TYPE,
+        "cache-control" | "Cache-Control" => header::CACHE_CONTROL,
+        "content-length" | "Content-Length" => header::CONTENT_LENGTH,
         _ => return None,
-    };
-    name.eq_ignore_ascii_case(text).then_some(known)
+    })
+}
+
+/// Whether a name is this one; `usual` is how it is nearly always written.
+fn is(name: &str, lower: &str, usual: &str) -> bool {
+    name == usual || name == lower || name.eq_ignore_ascii_case(lower)
 }
 
 /// The fields, their values as slices of `kept`, which begins like `text`.
@@ -118,16 +122,16 @@ fn head(
 ) -> Result<Parsed, &'static str> {
     let mut marks = answer::Marks::default();
     let is_11 = raw.version == Some(1);
-    let (mut keep_alive, mut is_typed) = (is_11, false);
+    let (mut keep_alive, mut stalls) = (is_11, true);
     for field in raw.headers.iter() {
         match field.name.len() {
-            14 if field.name.eq_ignore_ascii_case("content-length") => marks.note_length(field.value),
-            17 if field.name.eq_ignore_ascii_case("transfer-encoding") => marks.note_coding(field.value),
-            10 if field.name.eq_ignore_ascii_case("connection") => {
+            14 if is(field.name, "content-length", "Content-Length") => marks.note_length(field.value),
+            17 if is(field.name, "transfer-encoding", "Transfer-Encoding") => marks.note_coding(field.value),
+            10 if is(field.name, "connection", "Connection") => {
                 let close = |token: &[u8]| token.trim_ascii().eq_ignore_ascii_case(b"close");
                 keep_alive &= !field.value.split(|&b| b == b',').any(close);
             }
-            12 => is_typed |= field.name.eq_ignore_ascii_case("content-type"),
+            12 if is(field.name, "content-type", "Content-Type") => stalls &= !is_event_stream(field.value),
             _ => {}
         }
     }
@@ -153,7 +157,6 @@ fn head(
     let kept = pieces::copy(&text[..taken]);
     let mut headers = fields(raw.headers, text, &kept)?;
     answer::strip(status, method, coded, &mut headers);
-    let stalls = !(is_typed && headers.get(header::CONTENT_TYPE).is_some_and(is_event_stream));
 
     let mut head = Response::new(());
     *head.status_mut() = status;

@@ -223,6 +223,64 @@ async fn forgetting_closes_what_is_idle() {
 }
 
 #[tokio::test]
+async fn an_answer_that_stalls_is_given_up_in_time_however_often_it_is_looked_at() {
+    let fake = loses_the_first("HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nstalls").await;
+    let upstream = fake.upstream_with(|s| s.body_idle_timeout = Duration::from_millis(100));
+    let reply = within(upstream.send(post())).await.unwrap();
+    let mut collecting = std::pin::pin!(reply.into_body().collect(1024));
+    let mut others = tokio::time::interval(Duration::from_millis(5));
+    let lost = within(async {
+        loop {
+            tokio::select! {
+                biased;
+                collected = &mut collecting => return collected.unwrap_err(),
+                _ = others.tick() => {}
+            }
+        }
+    })
+    .await;
+    assert!(matches!(lost, UpstreamError::BodyStalled(_)), "{lost}");
+}
+
+#[tokio::test]
+async fn what_was_open_before_the_machine_slept_is_not_used_after_it() {
+    let fake = Fake::answering(OK).await;
+    let upstream = fake.upstream();
+    for (slept, connections) in [(0, 1), (1, 1), (30, 2), (0, 2)] {
+        upstream.pretend_sleep(Duration::from_secs(slept));
+        body_of(upstream.send(get()).await).await;
+        assert_eq!((fake.connections(), upstream.idle()), (connections, 1), "{slept} s");
+    }
+}
+
+#[tokio::test]
+async fn where_there_is_no_room_an_answer_streams_and_is_not_asked_for_again() {
+    for (room, whole) in [(100, true), (99, false)] {
+        let fake = loses_the_first("HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf").await;
+        let upstream = fake.upstream_with(|s| s.held = crate::held::HeldBytes::new(room));
+        let reply = within(upstream.send(get())).await.unwrap();
+        assert_eq!(reply.into_body().collect(1024).await.is_ok(), whole, "{room}");
+        assert_eq!(fake.requests(), if whole { 2 } else { 1 }, "{room}");
+    }
+}
+
+#[tokio::test]
+async fn what_goes_out_only_once_is_not_sent_again_whatever_is_lost() {
+    for how in LOST {
+        let fake = loses_the_first(how).await;
+        let upstream = fake.upstream_with(|s| s.body_idle_timeout = Duration::from_millis(100));
+        let mut once = get();
+        once.only_once();
+        let lost = match within(upstream.send(once)).await {
+            Ok(reply) => reply.into_body().collect(1024).await.unwrap_err(),
+            Err(lost) => lost,
+        };
+        assert!(lost.may_have_acted(), "{how:?}: {lost}");
+        assert_eq!(fake.requests(), 1, "{how:?}");
+    }
+}
+
+#[tokio::test]
 async fn an_unread_answer_is_cancelled_and_its_connection_closed() {
     let (gone, mut seen) = tokio::sync::mpsc::unbounded_channel();
     let fake = Fake::start(move |mut peer, _| {

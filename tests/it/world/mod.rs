@@ -17,9 +17,10 @@ use std::time::Duration;
 use portal_sim::{Sim, WireEntry};
 use portunus::admin;
 use portunus::app::{self, Running, StartError};
-use portunus::clock::SystemClock;
+use portunus::clock::{SharedClock, SystemClock};
 use portunus::config::{Config, Environment, Inputs};
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::oneshot;
 
 /// How long anything may take before a test gives up on it.
@@ -37,9 +38,14 @@ pub struct World {
 
 impl World {
     pub async fn start(options: WorldOptions) -> Self {
+        Self::start_by(options, SystemClock::shared()).await
+    }
+
+    /// With a proxy that lives by this clock.
+    pub async fn start_by(options: WorldOptions, clock: SharedClock) -> Self {
         let (portal, sim) = Portal::start(options.sim.clone()).await;
         let directory = tempfile::tempdir().unwrap();
-        let proxy = start_proxy(&sim, &options, directory.path()).await.unwrap();
+        let proxy = start_proxy_by(&sim, &options, directory.path(), clock).await.unwrap();
         let client = Client::new(proxy.addresses()[0]);
         Self { sim, client, proxy, portal, directory }
     }
@@ -67,6 +73,16 @@ impl World {
     /// The admin socket's other end.
     pub fn admin(&self) -> admin::Client {
         admin::Client::new(self.proxy.admin_socket().unwrap())
+    }
+
+    /// The answer of the admin API to a GET, head and all.
+    pub async fn admin_get(&self, path: &str) -> String {
+        let mut stream = tokio::net::UnixStream::connect(self.proxy.admin_socket().unwrap()).await.unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nhost: portunus\r\nconnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer
     }
 
     /// What the proxy remembers is here.
@@ -131,6 +147,15 @@ impl World {
 
 /// Starts a proxy for this portal, with its state in this directory.
 pub async fn start_proxy(sim: &Sim, options: &WorldOptions, directory: &Path) -> Result<Running, StartError> {
+    start_proxy_by(sim, options, directory, SystemClock::shared()).await
+}
+
+async fn start_proxy_by(
+    sim: &Sim,
+    options: &WorldOptions,
+    directory: &Path,
+    clock: SharedClock,
+) -> Result<Running, StartError> {
     let (text, environment) = options.written(sim, directory);
     let environment: Environment =
         environment.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
@@ -138,7 +163,7 @@ pub async fn start_proxy(sim: &Sim, options: &WorldOptions, directory: &Path) ->
     let file = directory.join("world.toml");
     let inputs = Inputs { file: Some(&file), environment: &environment, flags: &[], unsafe_listen: false };
     let config = Config::from_text(&text, &inputs).unwrap_or_else(|problems| panic!("{problems}\n{text}"));
-    app::start(&config, &environment, None, SystemClock::shared()).await
+    app::start(&config, &environment, None, clock).await
 }
 
 /// The thread that the simulator runs on; it ends with this.

@@ -43,6 +43,7 @@ pub(super) async fn answer(
     let request_id = parts.headers.get(REQUEST_ID).cloned();
     let (path, method) = (parts.uri.path().to_owned(), parts.method.clone());
 
+    portal.faults.arrived();
     let fault = portal.faults.take(&path, |fault| *fault != Fault::CorruptTag);
     if let Some(fault) = &fault {
         portal.tally.change(|c| {

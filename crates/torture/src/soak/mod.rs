@@ -1,8 +1,8 @@
 //! Traffic for long, while connections, the channel, tokens and the portal fail.
 //!
 //! The proxy is a process of its own, so that its memory and its descriptors are its alone; the simulator and
-//! the callers are this one. A fault hits whatever comes to the portal next: a client's request, its repetition,
-//! or a call of the proxy's own.
+//! the callers are this one. Whatever comes to the portal may bring a fault along: a client's request, its
+//! repetition, or a call of the proxy's own.
 
 mod ask;
 mod client;
@@ -13,7 +13,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use portal_sim::{Counters, Fault, Sim};
+use portal_sim::{Counters, Fault};
 use rand::RngExt;
 use tokio::time::{Instant, MissedTickBehavior};
 
@@ -28,7 +28,7 @@ pub struct Plan {
     pub lasts: Duration,
     /// Requests a second.
     pub rate: u32,
-    /// The part of all requests that come with a fault, 0 to 1.
+    /// The part of all requests at the portal that come with a fault, 0 to 1.
     pub faults: f64,
     /// The longest download, in bytes. One that is longer than `upstream.whole_answer` streams, and cannot be
     /// asked for again once it breaks.
@@ -171,14 +171,15 @@ pub async fn run(program: &Path, plan: Plan, mut say: impl FnMut(String)) -> Res
     let (callers, seen) = (Arc::new(Callers::new(&address)), Arc::new(Mutex::new(Seen::default())));
 
     // The base is a proxy that has seen traffic, and has none now.
-    let mut traffic = Traffic { plan, callers, seen: Arc::clone(&seen), sim: sim.clone(), number: 0 };
+    let mut traffic = Traffic { plan, callers, seen: Arc::clone(&seen), number: 0 };
     let warm = (plan.lasts / 20).clamp(Duration::from_secs(2), Duration::from_secs(60));
-    traffic.flow(warm, 0.0, |_| ()).await;
+    traffic.flow(warm, |_| ()).await;
     let base = at_rest(&proxy, None).await?;
     let begun = Instant::now();
     let mut minutes = 0;
+    sim.faults_by_chance(plan.faults, some_fault);
     traffic
-        .flow(plan.lasts, plan.faults, |traffic| {
+        .flow(plan.lasts, |traffic| {
             let elapsed = begun.elapsed().as_secs() / 60;
             if elapsed > minutes {
                 minutes = elapsed;
@@ -213,21 +214,17 @@ struct Traffic {
     plan: Plan,
     callers: Arc<Callers>,
     seen: Arc<Mutex<Seen>>,
-    sim: Sim,
     number: u64,
 }
 
 impl Traffic {
     /// Requests at their rate, whether or not the ones before are answered; then until all are.
-    async fn flow(&mut self, lasts: Duration, faults: f64, mut each: impl FnMut(&Self)) {
+    async fn flow(&mut self, lasts: Duration, mut each: impl FnMut(&Self)) {
         let mut ticks = tokio::time::interval(Duration::from_secs(1) / self.plan.rate.max(1));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
         let end = Instant::now() + lasts;
         while Instant::now() < end {
             ticks.tick().await;
-            if faults > 0.0 && rand::rng().random_bool(faults) {
-                self.sim.next(some_fault());
-            }
             self.number += 1;
             let ask = Ask::draw(self.number, self.plan.longest_download);
             let (callers, seen) = (Arc::clone(&self.callers), Arc::clone(&self.seen));
