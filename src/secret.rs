@@ -108,6 +108,8 @@ secrets! {
     SealingPassphrase;
     /// `USER:PASSWORD` for the forward proxy on the way to the portal (RFC 7617).
     ProxyCredentials;
+    /// The password of the user that opens the Redis of `state.store`.
+    RedisPassword;
     /// What a local caller shows when `guard.local_key` is set.
     LocalKey;
 }

@@ -104,6 +104,7 @@ impl SignIn for FakeSession {
             refresh_at: None,
             channel: None,
             backup_codes_left: self.script.backup_codes_left,
+            degraded: None,
         }
     }
 

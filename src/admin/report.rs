@@ -76,6 +76,9 @@ pub struct IdentityReport {
     /// Why there is no login.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<ErrorReport>,
+    /// What is not as it should be, though requests are served.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub degraded: Option<String>,
 }
 
 /// Where a login stands.

@@ -46,6 +46,8 @@ pub struct Standing {
     pub channel: Option<ChannelStanding>,
     /// How many backup codes were left when one was last taken from their source, if one was.
     pub backup_codes_left: Option<u64>,
+    /// What is not as it should be, though requests are served.
+    pub degraded: Option<&'static str>,
 }
 
 /// The login's step.
@@ -95,11 +97,18 @@ impl SignIn for SessionHandle {
         let channel = self
             .current_channel()
             .map(|open| ChannelStanding { opened_at: open.opened_at(), expires_at: open.expires_at() });
+        let counted = self.counters();
+        let degraded = match (counted.store_away, counted.unsaved) {
+            (true, _) => Some("the store that replicas share is away; what is held serves on"),
+            (false, true) => Some("the login in use could not be stored; a crash now would lose it"),
+            (false, false) => None,
+        };
         Standing {
             phase: self.status().into(),
             refresh_at: self.refresh_at(),
             channel,
-            backup_codes_left: self.counters().backup_codes_left,
+            backup_codes_left: counted.backup_codes_left,
+            degraded,
         }
     }
 

@@ -150,6 +150,7 @@ impl Identity {
             backup_codes_left: standing.backup_codes_left,
             channel: standing.channel.map(|channel| ChannelReport::new(channel, now)),
             error: None,
+            degraded: standing.degraded.map(str::to_owned),
             account,
         };
         match standing.phase {

@@ -2,16 +2,15 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroUsize;
-use std::sync::Arc;
 
 use data_encoding::BASE64;
 use http::{HeaderName, HeaderValue};
 use zeroize::Zeroizing;
 
-use super::{StartError, doors, settings};
+use super::{StartError, doors, settings, store};
 use crate::channel::Fingerprint;
 use crate::clock::SharedClock;
-use crate::config::{Auto, Config, Environment, ExtraValue, StoreKind, Surroundings};
+use crate::config::{Auto, Config, Environment, ExtraValue, Surroundings};
 use crate::guard::Guard;
 use crate::held::HeldBytes;
 use crate::listener::{self, BindError, Bound, Door, Endpoint, PassedWords};
@@ -20,8 +19,7 @@ use crate::proxy::{House, Lobby};
 use crate::response::Responder;
 use crate::route::RouteTable;
 use crate::secret::{AccessCode, ClientHash, Expose, LocalKey, ProxyCredentials, SealingPassphrase};
-use crate::session::{Credentials, FileStore, MemoryStore, Owned, SealingKey, SessionHandle, Store};
-use crate::state_dir::StateDir;
+use crate::session::{Credentials, RedisDoor, SessionHandle};
 use crate::upstream::{self, Base, Injected, Upstream, Via};
 use crate::whose::{self, Choice};
 
@@ -38,6 +36,7 @@ pub struct Secrets {
     pub(super) local_key: Option<LocalKey>,
     pub(super) extra_headers: Vec<(HeaderName, HeaderValue)>,
     pub(super) sealing: Option<SealingPassphrase>,
+    pub(super) redis: Option<RedisDoor>,
 }
 
 impl Secrets {
@@ -58,14 +57,16 @@ impl Secrets {
             };
             extra_headers.push((header.name.clone(), value));
         }
+        let sealing = config.login_store.fetch_key(from).await?;
         Ok(Self {
             access_code: config.portal.fetch_access_code(from).await?,
-            client_hash: config.portal.client_hash.fetch(&config.state_dir, from).await?,
+            client_hash: store::client_hash(config, sealing.as_ref(), from).await?,
             credentials: config.login.credentials(from).await?,
             proxy_credentials: config.upstream.fetch_proxy_credentials(from).await?,
             local_key: config.guard.fetch_local_key(from).await?,
             extra_headers,
-            sealing: config.login_store.fetch_key(from).await?,
+            sealing,
+            redis: store::door(&config.login_store, from).await?,
         })
     }
 
@@ -97,7 +98,7 @@ impl Secrets {
         };
         let client_hash = match config.portal.client_hash == theirs.portal.client_hash {
             true => self.client_hash.clone(),
-            false => config.portal.client_hash.fetch(&config.state_dir, from).await?,
+            false => store::client_hash(config, self.sealing.as_ref(), from).await?,
         };
         Ok(Self {
             access_code,
@@ -107,6 +108,7 @@ impl Secrets {
             local_key: self.local_key.clone(),
             extra_headers: self.extra_headers.clone(),
             sealing: self.sealing.clone(),
+            redis: self.redis.clone(),
         })
     }
 
@@ -233,33 +235,8 @@ pub(crate) fn portal(
     Ok((upstream, client))
 }
 
-/// What remembers the login.
-///
-/// # Errors
-/// If the state directory cannot be used.
-fn store(config: &Config, secrets: &Secrets) -> Result<Arc<dyn Store>, StartError> {
-    match config.login_store.kind {
-        StoreKind::Memory => return Ok(Arc::new(MemoryStore::new())),
-        StoreKind::File => {}
-    }
-    let dir = StateDir::open(&config.state_dir)?;
-    let key = match &secrets.sealing {
-        Some(passphrase) => SealingKey::from_passphrase(passphrase.clone()),
-        None => SealingKey::new(&*dir.sealing_key()?),
-    };
-    let account = config.login.email.as_ref().map_or_else(String::new, |email| email.as_str().to_lowercase());
-    let owned = Owned {
-        identity: config.identity.clone(),
-        // Tokens are for the portal that gave them: one that is configured later never gets to see them.
-        realm: format!("{} {} {account}", config.upstream.url, config.portal.name.as_str()),
-        key,
-        lock_timeout: config.login_store.lock_timeout,
-    };
-    Ok(Arc::new(FileStore::new(dir, owned)))
-}
-
 /// The sign-in, and the channel beside it.
-fn session(
+async fn session(
     config: &Config,
     #[cfg_attr(
         not(feature = "bench"),
@@ -277,7 +254,7 @@ fn session(
         return Ok(SessionHandle::spawn(Standing::new(bench, dialect), settings, clock));
     }
     let settings = settings::session(config, secrets.credentials.clone());
-    Ok(SessionHandle::spawn_with(client, settings, clock, store(config, secrets)?))
+    Ok(SessionHandle::spawn_with(client, settings, clock, store::open(config, secrets).await?))
 }
 
 /// Whether the URL itself says that the portal is at this address; names are looked up when they are needed.
@@ -311,7 +288,7 @@ pub(super) fn lobby(
 }
 
 /// One identity's rooms, and its way to the portal for one worker after another.
-pub(super) fn house(
+pub(super) async fn house(
     config: &Config,
     secrets: &Secrets,
     addresses: &[SocketAddr],
@@ -339,7 +316,7 @@ pub(super) fn house(
     let routes = RouteTable::new(routes)?;
     let responder =
         Responder::new(upstream.base().clone(), settings::answer_cookies(config), routes.headers().clone());
-    let session = session(config, &dialect, client, secrets, clock.clone())?;
+    let session = session(config, &dialect, client, secrets, clock.clone()).await?;
     let account = Account::new(
         upstream.for_another_worker(),
         dialect.clone(),

@@ -10,6 +10,7 @@ use crate::identity::IdentityName;
 use crate::listener::BindError;
 use crate::private_file::PrivateFileError;
 use crate::route::BadPattern;
+use crate::session::StoreError;
 use crate::state_dir::StateError;
 
 /// Why the proxy does not start.
@@ -24,6 +25,9 @@ pub enum StartError {
     /// The state directory cannot keep logins.
     #[error(transparent)]
     State(#[from] StateError),
+    /// The Redis that keeps logins cannot be used.
+    #[error("{}", .0.what)]
+    Store(StoreError),
     /// A secret cannot be sent as it is.
     #[error("{setting} holds characters that no header may hold")]
     NotAHeader {
@@ -99,6 +103,7 @@ impl StartError {
             Self::Secret(error) => error.hint(),
             Self::ClientHash(error) => error.hint(),
             Self::State(error) => error.hint(),
+            Self::Store(error) => Some(error.hint.clone()),
             Self::Admin(error) => Some(error.hint()),
             Self::Bind(BindError::InUse(at)) => Some(format!(
                 "another program listens on {at}: stop it, or choose another address with --listen"

@@ -27,6 +27,20 @@ const SESSION: [Counted; 8] = [
     }),
 ];
 
+/// What a session says about its store: name, help, whether it is so.
+type Said = (&'static str, &'static str, fn(&Counters) -> bool);
+
+const STORE: [Said; 2] = [
+    (
+        "portunus_unsaved",
+        "1 while the login in use could not be stored, so that a crash would lose it.",
+        |counted| counted.unsaved,
+    ),
+    ("portunus_store_away", "1 while the store that replicas share cannot be reached.", |counted| {
+        counted.store_away
+    }),
+];
+
 /// All metrics, made anew each time they are asked for; what an identity did has its name. `nobodys` are the requests
 /// of which it is not known whose they are.
 pub(super) fn source(
@@ -55,15 +69,13 @@ pub(super) fn source(
                 counted.iter().map(|(resident, counted)| of(resident, value(counted) as f64)).collect();
             Metric { name, help, kind: MetricKind::Counter, samples }
         });
-        let unsaved = Metric {
-            name: "portunus_unsaved",
-            help: "1 while the login in use could not be stored, so that a crash would lose it.",
-            kind: MetricKind::Gauge,
-            samples: counted
+        let store = STORE.map(|(name, help, value)| {
+            let samples = counted
                 .iter()
-                .map(|(resident, counted)| of(resident, f64::from(u8::from(counted.unsaved))))
-                .collect(),
-        };
+                .map(|(resident, counted)| of(resident, f64::from(u8::from(value(counted)))))
+                .collect();
+            Metric { name, help, kind: MetricKind::Gauge, samples }
+        });
         let gauges = [
             ("portunus_connections", "Callers' connections open now.", limits.open_connections()),
             ("portunus_in_flight", "Requests on their way now.", limits.in_flight()),
@@ -71,6 +83,6 @@ pub(super) fn source(
             ("portunus_held_bytes_limit", "How many there may be: limits.held_bytes.", held.most()),
         ]
         .map(|(name, help, value)| Metric::gauge(name, help, value as f64));
-        path.into_iter().chain(sign_in).chain([unsaved]).chain(gauges).collect()
+        path.into_iter().chain(sign_in).chain(store).chain(gauges).collect()
     }
 }

@@ -16,6 +16,7 @@ mod error;
 mod metrics;
 mod residents;
 mod settings;
+mod store;
 mod visit;
 mod workers;
 
@@ -41,6 +42,7 @@ pub use build::Secrets;
 pub(crate) use build::portal;
 pub use error::StartError;
 pub use residents::Resident;
+pub use store::try_store;
 pub use visit::{Visit, try_addresses};
 
 use residents::Built;
@@ -88,7 +90,7 @@ pub async fn start(
     let lobby = Arc::new(build::lobby(config, local_key, &doors)?);
     // One for all of them.
     let held = HeldBytes::new(config.limits.held_bytes);
-    let built = residents::build(all, &addresses, &clock, &held)?;
+    let built = residents::build(all, &addresses, &clock, &held).await?;
     let residents: Vec<_> = built.iter().map(|built| built.resident.clone()).collect();
 
     let (stop, stopped) = watch::channel(false);

@@ -68,16 +68,17 @@ pub(super) async fn fetch(
 }
 
 /// Builds the rooms of all of them.
-pub(super) fn build(
+pub(super) async fn build(
     all: Vec<(Config, Secrets)>,
     addresses: &[SocketAddr],
     clock: &SharedClock,
     held: &HeldBytes,
 ) -> Result<Vec<Built>, StartError> {
-    let build = |(own, secrets): (Config, Secrets)| {
-        let (house, upstream, account) =
-            build::house(&own, &secrets, addresses, clock.clone(), held).map_err(|error| error.of(&own))?;
-        Ok(Built {
+    let mut built = Vec::with_capacity(all.len());
+    for (own, secrets) in all {
+        let house = build::house(&own, &secrets, addresses, clock.clone(), held).await;
+        let (house, upstream, account) = house.map_err(|error| error.of(&own))?;
+        built.push(Built {
             resident: Resident {
                 name: own.identity.clone(),
                 house: Arc::new(house),
@@ -87,9 +88,9 @@ pub(super) fn build(
             account,
             credentials: secrets.credentials,
             password_source: own.password_source(),
-        })
-    };
-    all.into_iter().map(build).collect()
+        });
+    }
+    Ok(built)
 }
 
 impl Built {

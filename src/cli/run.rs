@@ -110,6 +110,7 @@ impl From<&StartError> for Failure {
             | StartError::Upstream(_) => Self::usage(what),
             StartError::Of { .. }
             | StartError::State(_)
+            | StartError::Store(_)
             | StartError::Bind(_)
             | StartError::Admin(_)
             | StartError::Runtime(_) => Self::failed(what),

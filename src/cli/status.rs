@@ -78,6 +78,9 @@ fn block(identity: &IdentityReport, several: bool, paint: Paint) -> String {
     if let Some(channel) = &identity.channel {
         rows.push(("channel", format!("open, {} left", short(channel.expires_in))));
     }
+    if let Some(degraded) = &identity.degraded {
+        rows.push(("degraded", paint.warn(degraded)));
+    }
     if let Some(error) = &identity.error {
         rows.push(("error", failed(error)));
         rows.extend(error.hint.clone().map(|hint| ("hint", hint)));
@@ -152,6 +155,7 @@ mod tests {
             channel: None,
             backup_codes_left: None,
             error: None,
+            degraded: None,
         }
     }
 

@@ -43,7 +43,7 @@ pub use section::portal::{ClientHashError, ClientHashSource, Portal, PortalName}
 pub use section::requests::RequestTemplate;
 pub use section::route::{AtExpiry, Bearer, PathPattern, Protect, Replay, Route};
 pub use section::session::Session;
-pub use section::state::{LoginStore, StoreKind};
+pub use section::state::{LoginStore, RedisSettings, StoreKind};
 pub use section::upstream::{Cookies, ExtraHeader, ExtraValue, KeyPin, Upstream};
 pub use setting::{Fallback, Kind, Setting};
 pub(crate) use units::duration;

@@ -124,6 +124,9 @@ pub enum SecretCause {
     /// `{ prompt }`: nobody answered.
     #[error("nobody answered at the terminal: {0}")]
     NotAnswered(io::Error),
+    /// It was to be the URL of a Redis, and is none.
+    #[error("the secret is no URL of a Redis: it {0}")]
+    NotARedisUrl(String),
     /// It is there, and holds nothing.
     #[error("the secret is empty")]
     Empty,
@@ -168,6 +171,7 @@ impl SecretError {
             }
             SecretCause::NotACode { .. } => "the source must give one code a line, and nothing else".into(),
             SecretCause::TooManyCodes => "take out the codes that are spent".into(),
+            SecretCause::NotARedisUrl(_) => "the form is redis://USER:PASSWORD@HOST:PORT/DB".into(),
             SecretCause::NotAnswered(_) | SecretCause::Empty | SecretCause::NotText => return None,
         })
     }

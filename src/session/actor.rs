@@ -136,6 +136,7 @@ impl<P: Portal> Owner<P> {
             self.publish();
             let wake = self.shared.clock.sleep(self.until_due());
             let shared = Arc::clone(&self.shared);
+            let store = Arc::clone(&self.tools.store);
             tokio::select! {
                 biased;
                 _ = closing.wait_for(|closing| *closing) => break,
@@ -146,6 +147,7 @@ impl<P: Portal> Owner<P> {
                     Some(ask) => self.hear(ask),
                     None => break,
                 },
+                () = store.changed(), if self.listens() => self.look(),
                 () = wake => {}
             }
         }
@@ -216,8 +218,8 @@ impl<P: Portal> Owner<P> {
     pub(super) fn renew(&mut self) {
         let (tools, next) = (Arc::clone(&self.tools), self.generation.next());
         let held = self.held.as_ref().map(|held| held.pair.clone());
-        let login = self.login(By::Itself);
-        self.take_off(async move { tools.renew(held, login, next).await });
+        let (login, over) = (self.login(By::Itself), self.living_lease().is_none());
+        self.take_off(async move { tools.renew(held, login, next, over).await });
     }
 
     /// What a login would be made with now.

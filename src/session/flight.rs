@@ -11,8 +11,8 @@ use super::keeper::Keeper;
 use super::skew::PortalTime;
 use super::tally::{Tally, count};
 use super::{
-    Challenge, Credentials, FactorKind, Generation, Lease, Lock, OwnCall, Passage, Portal, PortalError,
-    PortalErrorKind, SavedSession, SessionError, Settings, Store, StoreError, Tokens,
+    Challenge, Credentials, FactorKind, Generation, Lease, Lock, MemoryStore, OwnCall, Passage, Portal,
+    PortalError, PortalErrorKind, SavedSession, SessionError, Settings, Store, StoreError, Tokens,
 };
 use crate::clock::{Clock, SharedClock};
 use crate::secret::{AccessToken, Expose, RefreshToken};
@@ -23,6 +23,8 @@ pub(super) struct Tools<P> {
     pub(super) portal: Arc<P>,
     pub(super) keeper: Keeper,
     pub(super) store: Arc<dyn Store>,
+    /// What stands in for a shared store that is away.
+    pub(super) apart: Arc<MemoryStore>,
     pub(super) clock: SharedClock,
     pub(super) settings: Arc<Settings>,
     pub(super) portal_time: Arc<PortalTime>,

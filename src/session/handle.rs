@@ -42,6 +42,7 @@ pub(super) struct Shared {
     pub(super) clock: SharedClock,
     pub(super) jumps: Jumps,
     tally: Arc<Tally>,
+    store: Arc<dyn Store>,
     patience: Duration,
     /// The newest generation that a client logged out, one up; zero for none.
     ended: AtomicU64,
@@ -95,6 +96,7 @@ impl SessionHandle {
         let (closing, close) = watch::channel(false);
         let shared = Arc::new(Shared {
             jumps: Jumps::new(&*clock, &settings),
+            store: Arc::clone(&store),
             clock: Arc::clone(&clock),
             tally: Arc::clone(&tally),
             patience: settings.wait_timeout,
@@ -105,7 +107,8 @@ impl SessionHandle {
         let (asks, mailbox) = mpsc::channel(settings.max_waiting.max(1));
         let (orders, desk) = mpsc::channel(ORDERS);
         let (publish, published) = watch::channel(Published::nothing());
-        let tools = Tools { portal, keeper: keeper.clone(), store, clock, settings, portal_time, tally };
+        let (apart, keeper_too) = (Arc::new(MemoryStore::new()), keeper.clone());
+        let tools = Tools { portal, keeper: keeper_too, store, apart, clock, settings, portal_time, tally };
         let owner = Owner::new(Arc::new(tools), Arc::clone(&shared), publish);
         tokio::spawn(owner.run(mailbox, desk, close));
         Self { asks, orders, published, keeper, shared }
@@ -245,7 +248,7 @@ impl SessionHandle {
 
     /// What the session has done so far.
     pub fn counters(&self) -> Counters {
-        self.shared.tally.snapshot(&self.shared.jumps)
+        Counters { store_away: self.shared.store.is_away(), ..self.shared.tally.snapshot(&self.shared.jumps) }
     }
 
     /// How often a clock was set or the machine slept: when it grows, pooled connections may be dead.

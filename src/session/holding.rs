@@ -127,9 +127,7 @@ impl<P: Portal> Owner<P> {
             return self.serve();
         }
         if self.look_due() {
-            self.looked = self.clock().since_boot();
-            let (tools, next) = (Arc::clone(&self.tools), self.generation.next());
-            return self.take_off(async move { tools.look(next).await });
+            return self.look();
         }
         let Some(held) = &self.held else { return };
         if self.shared.has_ended(&held.pair.lease) {
@@ -140,10 +138,16 @@ impl<P: Portal> Owner<P> {
         } else if self.refresh_due().is_some_and(|left| left.is_zero()) {
             self.renew();
         } else if self.save_due().is_some_and(|left| left.is_zero()) {
-            let (tools, saved) = (Arc::clone(&self.tools), held.pair.to_saved());
-            let generation = held.pair.lease.generation;
-            self.take_off(async move { tools.save_later(Some(saved), generation).await });
+            self.offer();
         }
+    }
+
+    /// Offers the pair to the store that it did not take.
+    fn offer(&mut self) {
+        let Some(held) = &self.held else { return };
+        let (tools, saved) = (Arc::clone(&self.tools), held.pair.to_saved());
+        let generation = held.pair.lease.generation;
+        self.take_off(async move { tools.save_later(Some(saved), generation).await });
     }
 
     /// A challenge that nobody answered in time is over.
@@ -167,6 +171,23 @@ impl<P: Portal> Owner<P> {
         let stuck = matches!(self.phase, Phase::AwaitingCode(_) | Phase::Failed { .. });
         let since = self.clock().since_boot().saturating_sub(self.looked);
         stuck && self.restored && since >= self.tools.settings.heartbeat
+    }
+
+    /// Looks whether another process has signed in, or renewed; or offers at once what the store does not have, since
+    /// whoever comes first takes the token there for the one to use.
+    pub(super) fn look(&mut self) {
+        self.looked = self.clock().since_boot();
+        if self.held.as_ref().is_some_and(|held| !held.pair.saved) {
+            return self.offer();
+        }
+        let (tools, next) = (Arc::clone(&self.tools), self.generation.next());
+        self.take_off(async move { tools.look(next).await });
+    }
+
+    /// Whether the news of another process's login is heard now. A person who signed out here is not signed in
+    /// again by it.
+    pub(super) fn listens(&self) -> bool {
+        self.flight.is_none() && self.restored && !matches!(self.phase, Phase::SignedOut)
     }
 
     /// How long until something is due; at most one heartbeat.

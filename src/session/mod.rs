@@ -6,6 +6,7 @@
 //! transient failure. Refuses to know: HTTP, JSON, paths.
 
 mod actor;
+mod apart;
 mod backoff;
 mod budget;
 mod challenge;
@@ -51,7 +52,8 @@ pub use settings::Settings;
 pub(crate) use skew::PortalTime;
 pub use status::Status;
 pub use store::{
-    Disk, Draft, FileStore, Lock, MemoryStore, Owned, SavedSession, SealingKey, Store, StoreError, Stored,
+    Disk, Draft, FileStore, Lock, MemoryStore, Owned, RedisDoor, RedisStore, RedisTimes, RedisUrl,
+    SavedSession, SealingKey, Store, StoreError, Stored,
 };
 pub use tally::Counters;
 pub(crate) use totp::Seed;

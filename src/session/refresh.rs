@@ -23,9 +23,20 @@ enum Refusal {
 impl<P: Portal> Tools<P> {
     /// A newer lease by whatever needs no person: a refresh if there is a token for it, else a login.
     /// Or another process's, which has been here meanwhile.
-    pub(super) async fn renew(&self, held: Option<Held>, login: Option<Login>, next: Generation) -> Landing {
+    ///
+    /// `over`: whether there is no bearer any more that the portal takes.
+    pub(super) async fn renew(
+        &self,
+        held: Option<Held>,
+        login: Option<Login>,
+        next: Generation,
+        over: bool,
+    ) -> Landing {
         let (_lock, stored) = match self.alone().await {
             Ok(alone) => alone,
+            Err(landing) if self.store.is_away() => {
+                return self.renew_apart(held, login, next, over).await.unwrap_or(landing);
+            }
             Err(landing) => return landing,
         };
         let (held, next) = match self.newest(held, stored, next) {
@@ -99,7 +110,7 @@ impl<P: Portal> Tools<P> {
     }
 
     /// Whether a fresh login can be expected to complete without a person.
-    async fn needs_nobody(&self, held: &Held, login: Option<&Login>) -> bool {
+    pub(super) async fn needs_nobody(&self, held: &Held, login: Option<&Login>) -> bool {
         let Some(login) = login.filter(|login| login.credentials.password.is_some()) else { return false };
         let by_seed = matches!(login.credentials.mfa, MfaChoice::Auto | MfaChoice::Otp)
             && login.credentials.otp_secret.as_ref().is_some_and(|seed| Seed::parse(seed).is_ok());
@@ -121,10 +132,12 @@ impl<P: Portal> Tools<P> {
             )));
         }
         let mut channel = self.channel_for(OwnCall::Refresh).await.map_err(Refusal::NotTaken)?;
+        self.assured().await?;
         let mut answer = self.portal.refresh(token, channel.as_ref()).await;
         if answer.as_ref().is_err_and(|error| error.kind == PortalErrorKind::ChannelStale) {
             self.renew_channel(channel).await;
             channel = self.channel_for(OwnCall::Refresh).await.map_err(Refusal::NotTaken)?;
+            self.assured().await?;
             answer = self.portal.refresh(token, channel.as_ref()).await;
         }
         match answer {
@@ -143,6 +156,16 @@ impl<P: Portal> Tools<P> {
 /// Whether a backup code may be spent on a fresh login: where there is no other way, and only there.
 fn may_spend(login: Option<&Login>) -> bool {
     login.is_some_and(|login| login.credentials.password.is_some() && login.spends_backup(false))
+}
+
+impl<P: Portal> Tools<P> {
+    /// That the lock is still ours, and outlives the call that comes now.
+    async fn assured(&self) -> Result<(), Refusal> {
+        let assured = self.stored(self.store.assure().await);
+        assured.map_err(|error| {
+            Refusal::NotTaken(Stop::Later(SessionError::Store(error), self.settings.backoff_first))
+        })
+    }
 }
 
 /// PROTOCOL section 13, the rows about a refresh.

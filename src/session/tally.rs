@@ -29,6 +29,8 @@ pub struct Counters {
     pub unsaved: bool,
     /// How many backup codes were left in their source when one was last taken, if one was.
     pub backup_codes_left: Option<u64>,
+    /// Whether the store cannot be reached for now.
+    pub store_away: bool,
 }
 
 /// The counters as they are counted.
@@ -79,6 +81,7 @@ impl Tally {
             store_failures: self.store_failures.load(Relaxed),
             unsaved: self.unsaved.load(Relaxed),
             backup_codes_left: Some(self.backup_codes_left.load(Relaxed)).filter(|left| *left != UNKNOWN),
+            store_away: false,
         }
     }
 }

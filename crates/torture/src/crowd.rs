@@ -1,4 +1,4 @@
-//! Many clients at the instant of expiry, through one proxy or several on one state directory.
+//! Many clients at the instant of expiry, through one proxy, or several that share a login.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -7,6 +7,8 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::Barrier;
+
+use redis_fixture::Server;
 
 use crate::world::{Home, LISTENS, READY, simulator};
 
@@ -29,16 +31,36 @@ pub struct Outcome {
     pub reused: u64,
 }
 
+/// What the proxies share a login by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shared {
+    /// One state directory.
+    Directory,
+    /// One Redis, and a directory each.
+    Redis,
+}
+
 /// Ends all bearers `expiries` times, and each time `clients` ask at once, spread over `processes` proxies.
 ///
 /// # Errors
 /// What could not be started.
-pub async fn run(program: &Path, processes: usize, clients: usize, expiries: u64) -> Result<Outcome, String> {
+pub async fn run(
+    program: &Path,
+    shared: Shared,
+    processes: usize,
+    clients: usize,
+    expiries: u64,
+) -> Result<Outcome, String> {
     let sim = simulator(1, false, Duration::from_secs(3600)).await;
-    let home = Home::new(&sim, 0).map_err(|e| e.to_string())?;
+    let redis = (shared == Shared::Redis).then(Server::start);
+    let homes: Vec<Home> = match &redis {
+        Some(redis) => (0..processes).map(|_| Home::replica(&sim, redis.port(), "", "")).collect(),
+        None => Home::new(&sim, 0).map(|home| vec![home]),
+    }
+    .map_err(|e| e.to_string())?;
     let mut proxies = Vec::new();
     let mut connections = Vec::new();
-    for _ in 0..processes {
+    for home in homes.iter().cycle().take(processes) {
         let mut proxy = home.start(program, false).map_err(|e| e.to_string())?;
         let address = proxy.says(LISTENS, PATIENCE).await?;
         proxy.says(READY, PATIENCE).await?;
@@ -85,7 +107,7 @@ pub async fn run(program: &Path, processes: usize, clients: usize, expiries: u64
 }
 
 /// One request on a connection that stays open; whether a whole 200 came.
-async fn asked(connection: &mut TcpStream, address: &str) -> bool {
+pub(crate) async fn asked(connection: &mut TcpStream, address: &str) -> bool {
     let request = format!("GET /web/v1/tenant/profile HTTP/1.1\r\nhost: {address}\r\n\r\n");
     if connection.write_all(request.as_bytes()).await.is_err() {
         return false;

@@ -38,8 +38,11 @@ enum What {
     /// Clients at the instant of expiry
     Crowd {
         /// How many proxies on one state directory
-        #[arg(long, default_value_t = 1)]
+        #[arg(long, visible_alias = "replicas", default_value_t = 1)]
         processes: usize,
+        /// Each with a directory of its own, on one Redis
+        #[arg(long)]
+        redis: bool,
         /// How many clients
         #[arg(long, default_value_t = 64)]
         clients: usize,
@@ -108,8 +111,9 @@ fn main() -> ExitCode {
                 _ => outcome.recovered + outcome.asked == outcome.deaths && outcome.more_than_one_try == 0,
             })
         }
-        What::Crowd { processes, clients, expiries } => {
-            match runtime.block_on(crowd::run(&program, processes, clients, expiries)) {
+        What::Crowd { processes, redis, clients, expiries } => {
+            let shared = if redis { crowd::Shared::Redis } else { crowd::Shared::Directory };
+            match runtime.block_on(crowd::run(&program, shared, processes, clients, expiries)) {
                 Ok(outcome) => {
                     println!("{outcome:?}");
                     (outcome.not_one, outcome.errors, outcome.reused) == (0, 0, 0)

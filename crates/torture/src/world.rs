@@ -9,8 +9,13 @@ use portal_sim::{Account, DEFAULT_TOTP_SECRET, Factor, Sim};
 use portunus::clock::SystemClock;
 use portunus::config::{Config, Environment, Inputs};
 use portunus::session::SessionError;
+use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
+
+/// Failures are followed at once, and as often as it takes.
+const HASTY: &str = "backoff_first = \"10ms\"\nbackoff_most = \"100ms\"\n\
+                     complaints_burst = 10000\ncomplaints_per_minute = 10000";
 
 /// What a child says when it has a lease that it fetched itself.
 pub const READY: &str = "ready";
@@ -44,11 +49,20 @@ pub struct Home {
 }
 
 impl Home {
+    /// One of several replicas that sign in as the first person, and share that by a Redis at this port; with more
+    /// lines in the sections state and limits.
+    ///
+    /// # Errors
+    /// What could not be written.
+    pub fn replica(sim: &Sim, redis: u16, state: &str, limits: &str) -> io::Result<Self> {
+        let state = format!("store = \"redis://127.0.0.1:{redis}\"\nkey = {{ file = \"sealing\" }}\n{state}");
+        let limits = format!("wait_timeout = \"120s\"\n{limits}");
+        Self::with(sim, 0, &[("session", HASTY), ("limits", &limits), ("state", &state)])
+    }
+
     /// For the person of this number; failures are followed at once, so that a run is short.
     pub fn new(sim: &Sim, person: usize) -> io::Result<Self> {
-        let hasty = "backoff_first = \"10ms\"\nbackoff_most = \"100ms\"\n\
-                     complaints_burst = 10000\ncomplaints_per_minute = 10000";
-        Self::with(sim, person, &[("session", hasty), ("limits", "wait_timeout = \"120s\"")])
+        Self::with(sim, person, &[("session", HASTY), ("limits", "wait_timeout = \"120s\"")])
     }
 
     /// With these lines in these sections, beside what every proxy here has.
@@ -65,6 +79,7 @@ impl Home {
         };
         secret("password", portal_sim::DEFAULT_PASSWORD)?;
         secret("otp", DEFAULT_TOTP_SECRET)?;
+        secret("sealing", "what all replicas know")?;
         secret("code", &sim.settings().access_code)?;
         let mut text = format!(
             r#"
@@ -186,6 +201,27 @@ impl Proxy {
         let kib = resident.and_then(|rest| rest.trim().trim_end_matches("kB").trim().parse::<u64>().ok());
         let descriptors = std::fs::read_dir(format!("/proc/{pid}/fd"))?.count();
         Ok((kib.ok_or(io::ErrorKind::InvalidData)? * 1024, descriptors))
+    }
+
+    /// SIGSTOP: it is there, and does nothing.
+    ///
+    /// # Errors
+    /// If it has ended.
+    pub fn pause(&self) -> io::Result<()> {
+        self.signal(Signal::STOP)
+    }
+
+    /// SIGCONT.
+    ///
+    /// # Errors
+    /// If it has ended.
+    pub fn resume(&self) -> io::Result<()> {
+        self.signal(Signal::CONT)
+    }
+
+    fn signal(&self, signal: Signal) -> io::Result<()> {
+        let pid = self.child.id().and_then(|pid| Pid::from_raw(pid.cast_signed()));
+        Ok(kill_process(pid.ok_or(io::ErrorKind::NotFound)?, signal)?)
     }
 
     /// SIGKILL.

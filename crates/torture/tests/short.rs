@@ -1,5 +1,6 @@
 //! The short forms of what the binary does at length.
 
+use torture::crowd::Shared;
 use torture::cuts::{Death, Who, at_every_step, at_random};
 use torture::{lockout, soak};
 
@@ -67,13 +68,13 @@ async fn kills_of_real_processes_that_sign_in_by_totp_lose_no_login() {
 
 #[tokio::test]
 async fn sixty_four_clients_at_the_instant_of_expiry_make_one_refresh() {
-    let outcome = torture::crowd::run(program(), 1, 64, 20).await.unwrap();
+    let outcome = torture::crowd::run(program(), Shared::Directory, 1, 64, 20).await.unwrap();
     assert_eq!((outcome.not_one, outcome.errors, outcome.reused), (0, 0, 0), "{outcome:?}");
 }
 
 #[tokio::test]
 async fn three_processes_on_one_directory_make_one_refresh() {
-    let outcome = torture::crowd::run(program(), 3, 24, 20).await.unwrap();
+    let outcome = torture::crowd::run(program(), Shared::Directory, 3, 24, 20).await.unwrap();
     assert_eq!((outcome.not_one, outcome.errors, outcome.reused), (0, 0, 0), "{outcome:?}");
 }
 

@@ -65,6 +65,16 @@ pub(super) async fn check(
             Ok(Passed { detail: named(&secrets), value: secrets })
         })
         .await;
+    if let Some((config, secrets)) =
+        config.zip(secrets.as_ref()).filter(|(config, _)| config.login_store.kind.is_shared())
+    {
+        stages
+            .stage("store", Some(()), |()| async {
+                let found = app::try_store(config, secrets).await.map_err(|error| fault::of_start(&error))?;
+                Ok(Passed { value: (), detail: found })
+            })
+            .await;
+    }
     stages.stage("listen", config, |config| async { listen(config) }).await;
 
     let both = config.zip(secrets.as_ref());

@@ -10,6 +10,7 @@ mod identity;
 mod layers;
 mod problems;
 mod root_file;
+mod store;
 
 use super::*;
 use crate::portal::Preset;

@@ -37,7 +37,7 @@ pub(super) struct Intent {
 }
 
 impl Intent {
-    pub(super) fn to_send(token: &RefreshToken) -> Self {
+    fn to_send(token: &RefreshToken) -> Self {
         Self { token: Self::hash(token), at: millis(SystemTime::now()) }
     }
 
@@ -54,8 +54,17 @@ pub(super) struct Name<'a> {
     pub(super) identity: &'a str,
     /// At which portal.
     pub(super) realm: &'a str,
-    /// The file, for a person.
+    /// The file or the key, for a person.
     pub(super) file: &'a str,
+    /// Where it lies, and so how a person gets at it.
+    pub(super) place: Place,
+}
+
+/// Where a document lies.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Place {
+    Disk,
+    Redis,
 }
 
 impl Name<'_> {
@@ -71,9 +80,25 @@ impl Name<'_> {
         StoreError {
             what: format!("{} {what}", self.file),
             hint: format!(
-                "restore it from a backup, or remove it and sign in again: rm {}, then portunus login",
-                self.file
+                "restore it from a backup, or remove it and sign in again: {}, then portunus login",
+                self.removal()
             ),
+        }
+    }
+
+    /// The command that removes it.
+    fn removal(&self) -> String {
+        match self.place {
+            Place::Disk => format!("rm {}", self.file),
+            Place::Redis => format!("redis-cli DEL '{}'", self.file),
+        }
+    }
+
+    /// The command that moves it out of the way.
+    fn move_away(&self) -> String {
+        match self.place {
+            Place::Disk => format!("mv {0} {0}.newer", self.file),
+            Place::Redis => format!("redis-cli RENAME '{0}' '{0}.newer'", self.file),
         }
     }
 }
@@ -115,10 +140,7 @@ impl Document {
             Ok(Some(newer)) if newer > NEWEST => {
                 return Err(StoreError {
                     what: format!("{} was written by a newer portunus (its version is {newer})", name.file),
-                    hint: format!(
-                        "start that one, or move the file away and sign in again: mv {0} {0}.newer",
-                        name.file
-                    ),
+                    hint: format!("start that one, or move it away and sign in again: {}", name.move_away()),
                 });
             }
             // There has been no release that wrote another; whatever it is, it is not ours to guess at.
@@ -150,8 +172,8 @@ impl Document {
                 what: format!("{} was sealed with another key", name.file),
                 hint: format!(
                     "restore that key ([state] key, or the file sealing-key), or remove the document and sign in \
-                     again: rm {}, then portunus login",
-                    name.file
+                     again: {}, then portunus login",
+                    name.removal()
                 ),
             });
         }
@@ -165,8 +187,36 @@ impl Document {
         Ok((document, salt))
     }
 
-    /// How often the pair's refresh token was sent without an answer.
-    pub(super) fn unanswered(&self) -> u32 {
+    /// Notes that the refresh token of `generation` is about to be sent; whether that changed anything. A pair
+    /// that is not stored cannot be brought back to life by a crash.
+    pub(super) fn intend(&mut self, generation: Generation) -> bool {
+        let session = self.session.as_ref().filter(|saved| saved.generation == generation);
+        let Some(token) = session.and_then(|saved| saved.refresh.as_ref()) else { return false };
+        self.intents.push(Intent::to_send(token));
+        true
+    }
+
+    /// Takes the last intent of `generation` back; whether there was one.
+    pub(super) fn take_back(&mut self, generation: Generation) -> bool {
+        let is_its = self.session.as_ref().is_some_and(|saved| saved.generation == generation);
+        is_its && self.intents.pop().is_some()
+    }
+
+    /// Puts another pair in place of the one there is, or none. No intent outlives the pair it was about.
+    pub(super) fn replace(&mut self, session: Option<SavedSession>) {
+        self.intents.clear();
+        self.session = session;
+    }
+
+    /// Lets the pair say what the intents say: how often its refresh token was sent without an answer.
+    pub(super) fn recount(&mut self) {
+        let unanswered = self.unanswered();
+        if let Some(session) = &mut self.session {
+            session.unanswered = unanswered;
+        }
+    }
+
+    fn unanswered(&self) -> u32 {
         let token = self.session.as_ref().and_then(|session| session.refresh.as_ref()).map(Intent::hash);
         let sent = self.intents.iter().filter(|intent| Some(&intent.token) == token.as_ref()).count();
         u32::try_from(sent).unwrap_or(u32::MAX)
@@ -274,10 +324,7 @@ impl<'a> Inside<'a> {
         });
         let mut document =
             Document { session, intents: self.intents, attempts: self.attempts.into_attempts()? };
-        let unanswered = document.unanswered();
-        if let Some(session) = &mut document.session {
-            session.unanswered = unanswered;
-        }
+        document.recount();
         Some(document)
     }
 }

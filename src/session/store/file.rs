@@ -9,7 +9,7 @@ use rand::RngExt;
 use sha2::{Digest, Sha256};
 
 use super::disk::Disk;
-use super::document::{Document, Intent, Name, Random};
+use super::document::{Document, Name, Place, Random};
 use super::seal::{SALT_BYTES, SealingKey};
 use super::{Lock, SavedSession, Store, StoreError, Stored};
 use crate::identity::IdentityName;
@@ -128,28 +128,18 @@ impl Store for FileStore {
     }
 
     fn begin_refresh(&self, generation: Generation) -> Stored<'_, ()> {
-        self.change(move |document| {
-            let session = document.session.as_ref().filter(|saved| saved.generation == generation);
-            // A pair that is not stored cannot be brought back to life by a crash.
-            let Some(token) = session.and_then(|saved| saved.refresh.as_ref()) else { return false };
-            document.intents.push(Intent::to_send(token));
-            true
-        })
+        self.change(move |document| document.intend(generation))
     }
 
     fn commit(&self, session: Option<SavedSession>) -> Stored<'_, ()> {
         self.change(|document| {
-            document.intents.clear();
-            document.session = session;
+            document.replace(session);
             true
         })
     }
 
     fn keep(&self, generation: Generation) -> Stored<'_, ()> {
-        self.change(move |document| {
-            let is_its = document.session.as_ref().is_some_and(|saved| saved.generation == generation);
-            is_its && document.intents.pop().is_some()
-        })
+        self.change(move |document| document.take_back(generation))
     }
 
     fn attempts(&self) -> Stored<'_, Attempts> {
@@ -167,7 +157,7 @@ impl Store for FileStore {
 impl Files {
     fn name(&self) -> Name<'_> {
         let identity = self.owned.identity.as_str();
-        Name { identity, realm: &self.owned.realm, file: &self.shown }
+        Name { identity, realm: &self.owned.realm, file: &self.shown, place: Place::Disk }
     }
 
     fn try_lock(&self) -> Result<Option<Lock>, StoreError> {

@@ -10,6 +10,7 @@ mod document;
 mod file;
 mod memory;
 mod migrate;
+mod redis;
 mod seal;
 #[cfg(test)]
 mod tests;
@@ -24,6 +25,7 @@ use std::time::SystemTime;
 pub use disk::{Disk, Draft};
 pub use file::{FileStore, Owned};
 pub use memory::MemoryStore;
+pub use redis::{RedisDoor, RedisStore, RedisTimes, RedisUrl};
 pub use seal::SealingKey;
 
 use super::{Attempts, Generation};
@@ -56,6 +58,22 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
 
     /// Records the attempts. Durable before it answers: it is called before a password leaves.
     fn record(&self, attempts: Attempts) -> Stored<'_, ()>;
+
+    /// Makes sure that the lock outlives one call to the portal that begins now. Asked right before what cannot be
+    /// taken back: a process may have slept since it took the lock.
+    fn assure(&self) -> Stored<'_, ()> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    /// Completes when another process may have stored something; never, where nobody tells.
+    fn changed(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(std::future::pending())
+    }
+
+    /// Whether the store cannot be reached for now, though it may come back.
+    fn is_away(&self) -> bool {
+        false
+    }
 }
 
 /// A login as it is kept.

@@ -47,6 +47,13 @@ impl SealingKey {
         Self(Source::Passphrase { text, made: Mutex::new(None) })
     }
 
+    /// What all who share a passphrase have in common for `purpose`, and nobody else can make: 64 hex digits.
+    pub fn shared(text: &SealingPassphrase, purpose: &str) -> String {
+        let digest = Sha256::new().chain_update(b"portunus shared\0").chain_update(purpose).finalize();
+        let salt: [u8; SALT_BYTES] = std::array::from_fn(|n| digest[n]);
+        HEXLOWER.encode(&*stretched(text, salt))
+    }
+
     /// Whether a document needs a salt.
     pub(super) fn is_salted(&self) -> bool {
         matches!(self.0, Source::Passphrase { .. })

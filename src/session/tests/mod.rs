@@ -1,5 +1,6 @@
 //! The session against a scripted portal and a clock that moves when told to.
 
+mod apart;
 mod backup;
 mod behaviour;
 mod channel;
