@@ -49,7 +49,7 @@ impl Default for Settings {
             write_timeout: Duration::from_secs(60),
             max_head_bytes: 64 * 1024,
             max_headers: 100,
-            max_buffer_bytes: 400 * 1024,
+            max_buffer_bytes: 256 * 1024,
             max_streams: 128,
             max_reset_streams: 20,
             max_error_streams: 128,

@@ -102,6 +102,9 @@ enum Stream {
     Tls(Box<tokio_rustls::client::TlsStream<TcpStream>>),
 }
 
+/// An upload waits, and so does its client, while this much of it has not been taken by the portal, in bytes.
+const UPLOAD_AHEAD: usize = 128 * 1024;
+
 impl Dialer {
     pub(super) async fn dial(&self, purpose: Purpose) -> Result<Dialled, UpstreamError> {
         let limited = tokio::time::timeout(self.limit, async {
@@ -205,6 +208,7 @@ impl Dialer {
         // What goes this way streams: it leaves in pieces as it came, since a flat write would copy all of it.
         let (sender, connection) = http1::Builder::new()
             .writev(true)
+            .max_buf_size(UPLOAD_AHEAD)
             .max_header_size(MAX_HEAD)
             .handshake(TokioIo::new(Patient::new(stream)))
             .await

@@ -40,6 +40,11 @@ impl Running {
         Self { child, lines }
     }
 
+    /// Its number.
+    pub(crate) fn process(&self) -> u32 {
+        self.child.id().unwrap()
+    }
+
     /// The next line that holds this.
     pub(crate) async fn line(&mut self, part: &str) -> String {
         let find = async {

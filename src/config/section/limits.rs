@@ -46,7 +46,7 @@ section! {
         "Their names and values together: the longest Cookie header that is sent."
             cookie_bytes: usize = Fallback::Is(r#""16KiB""#), size(256, MIB);
         "The buffer of one HTTP/1 connection at most; it grows to this under load only."
-            buffer_bytes: usize = Fallback::Is(r#""400KiB""#), size(8 * KIB, 16 * MIB);
+            buffer_bytes: usize = Fallback::Is(r#""256KiB""#), size(8 * KIB, 16 * MIB);
         "What Retry-After says in an answer 503 to one too many; whole seconds."
             retry_after: Duration = Fallback::Is(r#""1s""#), span(ms(1_000), HOUR);
         "How long a caller may take to send a request's head."
