@@ -102,6 +102,8 @@ secrets! {
     RegistrationId;
     /// The token of a password-reset link, single use (PROTOCOL section 8).
     ResetToken;
+    /// The token that a portal's own page gets from Turnstile, and `password/forgot` may ask for (PROTOCOL section 2).
+    TurnstileToken;
     /// An `otpauth://` address, which holds the seed of a TOTP authenticator.
     OtpUri;
     /// What the key is made from that seals the stored logins, where one is configured.

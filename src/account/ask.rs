@@ -1,6 +1,6 @@
 //! What can be asked.
 
-use crate::secret::{OneTimeCode, Password, RegistrationId, ResetToken};
+use crate::secret::{OneTimeCode, Password, RegistrationId, ResetToken, TurnstileToken};
 
 /// One call, with what it needs. Its `Debug` shows no secret.
 #[derive(Debug, Clone)]
@@ -25,6 +25,8 @@ pub enum Ask {
     ForgotPassword {
         /// To whom; the answer does not tell whether there is such an account.
         email: String,
+        /// Where the portal asks for one.
+        turnstile: Option<TurnstileToken>,
     },
     /// Sets a password by a reset link's token.
     ResetPassword {

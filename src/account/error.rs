@@ -17,6 +17,9 @@ pub enum AccountError {
     /// `AUTH.PASSWORD_RESET_TOKEN_INVALID` or `_EXPIRED`.
     #[error("the token of the reset link is used up, expired or mistyped")]
     ResetToken,
+    /// `password/forgot` was refused, which no address and no account can be the reason of.
+    #[error("the portal refused to send a link; it may ask for a Turnstile token")]
+    ForgotRefused,
     /// `AUTH.OTP_SETUP_SESSION_INVALID`.
     #[error("no set-up of an authenticator is under way")]
     NoOtpSetup,

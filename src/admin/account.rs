@@ -13,7 +13,7 @@ use super::login::{EMAIL_MAX, code, required_password};
 use super::report::seconds_left;
 use super::state::Identity;
 use crate::account::{Ask, OtpSetup, Told};
-use crate::secret::{Expose, OneTimeCode, Password, RegistrationId, ResetToken};
+use crate::secret::{Expose, OneTimeCode, Password, RegistrationId, ResetToken, TurnstileToken};
 
 /// The longest name of an account, and the longest token of a reset link, in characters.
 const NAME_MAX: usize = 255;
@@ -83,6 +83,8 @@ pub(super) struct CodeOnly {
 pub(super) struct Forgot {
     pub(super) identity: Option<String>,
     pub(super) email: String,
+    #[serde(default, deserialize_with = "turnstile")]
+    pub(super) turnstile_token: Option<TurnstileToken>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -296,6 +298,14 @@ fn token<'de, D: serde::Deserializer<'de>>(from: D) -> Result<ResetToken, D::Err
     let text = String::deserialize(from)?;
     if (1..=TOKEN_MAX).contains(&text.chars().count()) {
         return Ok(ResetToken::new(text));
+    }
+    Err(serde::de::Error::custom("a token has 1 to 4096 characters"))
+}
+
+fn turnstile<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<TurnstileToken>, D::Error> {
+    let Some(text) = Option::<String>::deserialize(from)? else { return Ok(None) };
+    if (1..=TOKEN_MAX).contains(&text.chars().count()) {
+        return Ok(Some(TurnstileToken::new(text)));
     }
     Err(serde::de::Error::custom("a token has 1 to 4096 characters"))
 }

@@ -152,7 +152,7 @@ where
         (&Method::POST, "/v1/password/forgot") => {
             let body: account::Forgot = body.json().await?;
             let email = account::checked(body.email, "email", EMAIL_MAX)?;
-            of(&body.identity)?.ask(Ask::ForgotPassword { email }).await
+            of(&body.identity)?.ask(Ask::ForgotPassword { email, turnstile: body.turnstile_token }).await
         }
         (&Method::POST, "/v1/password/reset") => {
             let body: account::Reset = body.json().await?;

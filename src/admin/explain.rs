@@ -68,6 +68,8 @@ pub enum Cause {
     CurrentPasswordRefused,
     /// A reset link's token is used up, expired or mistyped.
     ResetTokenRefused,
+    /// `password/forgot` was refused: the portal may ask for a Turnstile token.
+    ForgotRefused,
     /// No set-up of an authenticator is under way.
     NoOtpSetup,
     /// No registration is under way.
@@ -171,6 +173,7 @@ impl From<&AccountError> for Explained {
             }
             AccountError::CurrentPassword => Cause::CurrentPasswordRefused,
             AccountError::ResetToken => Cause::ResetTokenRefused,
+            AccountError::ForgotRefused => Cause::ForgotRefused,
             AccountError::NoOtpSetup => Cause::NoOtpSetup,
             AccountError::RegistrationGone => Cause::NoRegistration,
             AccountError::ValueMissing(_) => Cause::ValueMissing,
@@ -200,6 +203,7 @@ impl Cause {
             Self::CredentialsRefused
             | Self::CurrentPasswordRefused
             | Self::ResetTokenRefused
+            | Self::ForgotRefused
             | Self::CodeRefused
             | Self::PendingApproval
             | Self::AccountBlocked
@@ -238,6 +242,7 @@ impl Cause {
             | Self::NoChallenge
             | Self::CurrentPasswordRefused
             | Self::ResetTokenRefused
+            | Self::ForgotRefused
             | Self::NoOtpSetup
             | Self::NoRegistration => Whose::Person,
             Self::PendingApproval
@@ -307,6 +312,10 @@ impl Cause {
             Self::StateUnusable => "see the proxy's log; `state.dir` must be readable and writable",
             Self::CurrentPasswordRefused => "type the password that the account has now",
             Self::ResetTokenRefused => "ask for another link: `portunus password forgot`",
+            Self::ForgotRefused => {
+                "use the portal's own page, or pipe in a token that it gave you: `portunus password forgot \
+                 --turnstile-token-stdin`"
+            }
             Self::NoOtpSetup => "begin with `portunus mfa setup otp`",
             Self::NoRegistration => "begin with `portunus register`",
             Self::ValueMissing => "give the value, or change the template in [dialect.requests]",

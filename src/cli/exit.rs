@@ -126,6 +126,7 @@ impl From<Cause> for Exit {
             Cause::CredentialsRefused
             | Cause::CurrentPasswordRefused
             | Cause::ResetTokenRefused
+            | Cause::ForgotRefused
             | Cause::CodeRefused
             | Cause::PendingApproval
             | Cause::AccountBlocked

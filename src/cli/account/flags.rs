@@ -116,6 +116,10 @@ pub struct ForgotFlags {
     /// The account
     #[arg(long, value_name = "ADDRESS")]
     pub email: Option<String>,
+
+    /// Read the Turnstile token that the portal asks for from standard input, one line
+    #[arg(long)]
+    pub turnstile_token_stdin: bool,
 }
 
 /// `portunus register`.

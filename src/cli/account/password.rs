@@ -1,6 +1,6 @@
 //! `portunus password`: forgot, reset, init, change.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::flags::{PasswordCommand, PasswordFlags, TalkFlags};
 use super::{ask, post};
@@ -26,7 +26,14 @@ pub(in crate::cli) async fn password(
                 Some(email) => zeroize::Zeroizing::new(email.clone()),
                 None => ask(terminal, flags.talk.no_input, "e-mail: ", false)?,
             };
-            let body = json!({ "identity": flags.talk.identity, "email": checked_email(&typed)? });
+            let email = checked_email(&typed)?;
+            let token = match flags.turnstile_token_stdin {
+                true => Some(terminal.line_from_stdin()?),
+                false => None,
+            };
+            let mut values = vec![("email", email.as_str())];
+            values.extend(token.as_ref().map(|token| ("turnstile_token", token.trim())));
+            let body = Secrets { talk: &flags.talk, values: &values };
             post(client, "/v1/password/forgot", &body, terminal).await?;
             terminal.data("if the address is registered, a link is on its way");
             terminal.say("then: `portunus password reset`");

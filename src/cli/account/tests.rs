@@ -123,7 +123,9 @@ impl Terminal for Reader<'_> {
     }
 
     fn line_from_stdin(&mut self) -> Result<Zeroizing<String>, Failure> {
-        Err(Failure::usage("nothing is piped in"))
+        let piped = self.answers.iter().position(|(of, _)| *of == "(stdin)");
+        let piped = piped.map(|at| self.answers.remove(at).1.to_owned());
+        piped.map(Zeroizing::new).ok_or_else(|| Failure::usage("nothing is piped in"))
     }
 
     fn waiting(&mut self, _text: Option<&str>) {}
@@ -188,7 +190,7 @@ async fn from_registering_to_a_changed_password_by_commands_alone() {
     let mut person = world.person(&[("current", FIRST), ("new password", SECOND), ("again", SECOND)]);
     assert_eq!(password(client, &change, &mut person).await, Ok(Exit::Ok), "{:?}", person.said);
 
-    let forgot = ForgotFlags { talk: TALK, email: Some(EMAIL.into()) };
+    let forgot = ForgotFlags { talk: TALK, email: Some(EMAIL.into()), turnstile_token_stdin: false };
     let forgot = password_flags(PasswordCommand::Forgot(forgot));
     assert_eq!(password(client, &forgot, &mut person).await, Ok(Exit::Ok));
     let reset = password_flags(PasswordCommand::Reset(TALK));
@@ -258,6 +260,54 @@ async fn a_changed_password_names_the_setting_to_update_and_sessions_are_listed_
     let backup = MfaFlags { command: Some(MfaCommand::BackupCodes(ListFlags::default())) };
     let old = mfa(client, &backup, &mut person).await.unwrap_err();
     assert_eq!(old.exit, Exit::Refused, "the proxy still has the old password: {old:?}");
+}
+
+#[tokio::test]
+async fn where_the_portal_asks_for_a_turnstile_token_it_is_piped_in_or_the_portals_page_is_named() {
+    const TOKEN: &str = "turnstile-token-1";
+    let world = World::start("", |settings| settings.turnstile = Some(TOKEN.to_owned())).await;
+    let forgot = |turnstile_token_stdin| {
+        let email = Some("plain@example.com".into());
+        password_flags(PasswordCommand::Forgot(ForgotFlags { talk: TALK, email, turnstile_token_stdin }))
+    };
+    let mut person = world.person(&[]);
+    let refused = password(&world.client, &forgot(false), &mut person).await.unwrap_err();
+    assert_eq!(refused.exit, Exit::Refused, "{refused:?}");
+    let hint = refused.hint.unwrap();
+    assert!(hint.contains("the portal's own page") && hint.contains("--turnstile-token-stdin"), "{hint}");
+    let mut person = world.person(&[("(stdin)", TOKEN)]);
+    assert_eq!(password(&world.client, &forgot(true), &mut person).await, Ok(Exit::Ok), "{:?}", person.said);
+    assert!(world.sim.inbox("plain@example.com").pop().is_some());
+    world.proxy.stop().await;
+}
+
+/// The portal ends every other sign-in of an account whose password changes (PROTOCOL section 8).
+#[tokio::test]
+async fn sessions_that_a_changed_password_ended_are_noticed_by_the_proxy_that_had_them() {
+    let login = "[login]\nemail = \"plain@example.com\"\npassword = { env = \"PW\" }";
+    let world = World::start(login, |_| {}).await;
+    let mut person = world.person(&[]);
+    assert_eq!(whoami(&world.client, &ListFlags::default(), &mut person).await, Ok(Exit::Ok));
+    // Somebody resets it elsewhere: bearer and refresh token of the proxy are dead, and so is its password.
+    let forgot =
+        ForgotFlags { talk: TALK, email: Some("plain@example.com".into()), turnstile_token_stdin: false };
+    let forgot = password_flags(PasswordCommand::Forgot(forgot));
+    assert_eq!(password(&world.client, &forgot, &mut person).await, Ok(Exit::Ok));
+    let link = world.sim.inbox("plain@example.com").pop().unwrap().token.unwrap();
+    let body = serde_json::json!({ "token": link, "new_password": SECOND });
+    world.client.account(http::Method::POST, "/v1/password/reset", Some(&body)).await.unwrap();
+    let tried = world.sim.counters().wrong_password;
+    for _ in 0..3 {
+        let ended = whoami(&world.client, &ListFlags::default(), &mut person).await.unwrap_err();
+        assert_eq!((ended.exit, ended.what.as_str()), (Exit::Refused, "the portal refused the credentials"));
+    }
+    assert_eq!(world.sim.counters().wrong_password, tried + 1, "the old password is tried once, and no more");
+    let status = world.client.status().await.unwrap();
+    assert_eq!(status.identities[0].state, crate::admin::State::Failed);
+    // A person with the new one goes on.
+    world.signed_in("plain@example.com", SECOND).await;
+    assert_eq!(whoami(&world.client, &ListFlags::default(), &mut person).await, Ok(Exit::Ok));
+    world.proxy.stop().await;
 }
 
 #[test]

@@ -5,6 +5,9 @@ use crate::portal::wire::{self, Data};
 use crate::portal::{Dialect, Endpoint};
 use crate::secret::Expose;
 
+/// The value that `password/forgot` is given where the portal asks for a Turnstile token.
+pub(super) const TURNSTILE: &str = "turnstile_token";
+
 /// One call: where it goes, what its body is filled with, how its answer is read.
 pub(super) struct Call<'a> {
     pub(super) endpoint: Endpoint,
@@ -29,8 +32,10 @@ impl<'a> Call<'a> {
             Ask::BackupCodes => (Endpoint::BackupCodes, vec![], wire::backup_codes as _),
             Ask::SetUpOtp => (Endpoint::OtpSetup, vec![], wire::otp_setup as _),
             Ask::VerifyOtp(code) => (Endpoint::OtpVerify, vec![("code", code.expose())], done),
-            Ask::ForgotPassword { email } => {
-                (Endpoint::PasswordForgot, vec![("email", email.as_str())], done)
+            Ask::ForgotPassword { email, turnstile } => {
+                let mut values = vec![("email", email.as_str())];
+                values.extend(turnstile.as_ref().map(|token| (TURNSTILE, token.expose())));
+                (Endpoint::PasswordForgot, values, done)
             }
             Ask::ResetPassword { token, new } => (
                 Endpoint::PasswordReset,

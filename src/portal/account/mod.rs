@@ -13,7 +13,7 @@ use std::fmt;
 use http::header::AUTHORIZATION;
 use zeroize::Zeroizing;
 
-use self::call::Call;
+use self::call::{Call, TURNSTILE};
 use super::client::caller::{Caller, Success};
 use super::client::door::{Door, UpstreamDoor};
 use super::client::seal::Sealer;
@@ -107,6 +107,10 @@ async fn made<D: Door>(
 
 fn body<D: Door>(caller: &Caller<D>, call: &Call<'_>) -> Result<Option<Zeroizing<Vec<u8>>>, AccountError> {
     let Some(template) = caller.dialect.requests.get(call.endpoint) else { return Ok(None) };
+    // A field of its own, and only where there is a token: unknown fields are refused.
+    let has_token = call.values.iter().any(|(name, _)| *name == TURNSTILE);
+    let with_token = has_token.then(|| template.with("turnstileToken", "{turnstile_token}"));
+    let template = with_token.as_ref().unwrap_or(template);
     template.render(&call.values).map(Some).map_err(|missing| AccountError::ValueMissing(missing.0))
 }
 
@@ -138,6 +142,7 @@ fn refusal(endpoint: Endpoint, error: PortalError) -> AccountError {
             AccountError::ResetToken
         }
         (Endpoint::PasswordReset, Kind::Refused, Some("4010")) => AccountError::ResetToken,
+        (Endpoint::PasswordForgot, Kind::Refused | Kind::RiskChallenge, _) => AccountError::ForgotRefused,
         (_, _, Some("AUTH.OTP_SETUP_SESSION_INVALID")) => AccountError::NoOtpSetup,
         (_, Kind::LoginGone, _) => AccountError::RegistrationGone,
         _ => AccountError::Portal(error),

@@ -114,7 +114,7 @@ async fn section_8_register_rows_then_password_init() {
 async fn section_8_password_forgot_and_reset() {
     let world = World::of("plain@example.com").await;
     for email in ["admin@example.com", "nobody@example.com"] {
-        let told = world.ask(Ask::ForgotPassword { email: email.to_owned() }).await.unwrap();
+        let told = world.ask(Ask::ForgotPassword { email: email.to_owned(), turnstile: None }).await.unwrap();
         assert!(matches!(told, Told::Done), "the same answer whatever the address");
     }
     let token = ResetToken::new(world.mailed("admin@example.com").token.unwrap());
@@ -168,7 +168,7 @@ async fn section_13_a_dead_bearer_and_a_lost_channel_are_replaced_once() {
     world.ask(Ask::Profile).await.unwrap();
     world.sim.expire_access_tokens();
     world.ask(Ask::Profile).await.unwrap();
-    world.ask(Ask::ForgotPassword { email: "admin@example.com".into() }).await.unwrap();
+    world.ask(Ask::ForgotPassword { email: "admin@example.com".into(), turnstile: None }).await.unwrap();
     world.sim.drop_channels();
     world.sim.expire_access_tokens();
     let (current, new) = (Password::new(DEFAULT_PASSWORD), Password::new(NEW));
@@ -182,7 +182,7 @@ async fn ruling_3_a_call_that_is_found_to_need_the_channel_is_sealed_from_then_o
     })
     .await;
     assert!(!world.account.caller.seals(Endpoint::PasswordForgot));
-    world.ask(Ask::ForgotPassword { email: "admin@example.com".into() }).await.unwrap();
+    world.ask(Ask::ForgotPassword { email: "admin@example.com".into(), turnstile: None }).await.unwrap();
     assert!(world.account.caller.seals(Endpoint::PasswordForgot));
 }
 

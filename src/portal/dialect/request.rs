@@ -15,7 +15,7 @@ use super::Endpoint;
 /// | `register/verify` | `{session_id}`, `{code}` |
 /// | `register/complete` | `{session_id}`, `{email}`, `{account_name}`, `{new_password}` |
 /// | `password/init` | `{session_id}`, `{new_password}` |
-/// | `password/forgot` | `{email}` |
+/// | `password/forgot` | `{email}`, `{turnstile_token}` |
 /// | `password/reset` | `{token}`, `{new_password}` |
 /// | `password/change` | `{current_password}`, `{new_password}` |
 /// | `security/mfa/otp/verify` | `{code}` |
@@ -94,6 +94,15 @@ impl RequestTemplate {
         let mut out = Zeroizing::new(Vec::with_capacity(room));
         self.write(&self.body, values, &mut out)?;
         Ok(out)
+    }
+
+    /// The same with one field more, whose text may hold the call's placeholders.
+    pub(in crate::portal) fn with(&self, field: &str, text: &str) -> Self {
+        let mut body = self.body.clone();
+        if let Value::Object(fields) = &mut body {
+            fields.insert(field.to_owned(), Value::String(text.to_owned()));
+        }
+        Self { body, placeholders: self.placeholders }
     }
 
     fn write(&self, part: &Value, values: &[(&str, &str)], out: &mut Vec<u8>) -> Result<(), MissingValue> {
@@ -205,7 +214,11 @@ const FORMS: &[Form] = &[
         placeholders: &["session_id", "new_password"],
         body: r#"{"sessionId":"{session_id}","newPassword":"{new_password}"}"#,
     },
-    Form { endpoint: Endpoint::PasswordForgot, placeholders: &["email"], body: r#"{"email":"{email}"}"# },
+    Form {
+        endpoint: Endpoint::PasswordForgot,
+        placeholders: &["email", "turnstile_token"],
+        body: r#"{"email":"{email}"}"#,
+    },
     Form {
         endpoint: Endpoint::PasswordReset,
         placeholders: &["token", "new_password"],

@@ -41,7 +41,10 @@ pub(super) fn init(portal: &Portal, call: Call) -> Outcome {
 pub(super) fn forgot(portal: &Portal, call: Call) -> Outcome {
     let mut fields = Fields::new(call.endpoint, portal.dialect(), call.body);
     let email = fields.email("email");
-    fields.optional_text("turnstileToken", 1..=4096);
+    let token = fields.optional_text("turnstileToken", 1..=4096);
+    if portal.settings.turnstile.is_some() && token != portal.settings.turnstile {
+        fields.complain("turnstileToken", "is required");
+    }
     fields.done()?;
     let mut world = portal.world();
     if let Some(email) = world.user(&email).map(|user| user.email.clone()) {

@@ -52,6 +52,8 @@ pub struct Settings {
     pub lock_after: u32,
     /// A TOTP step is accepted once per account (RFC 6238, section 5.2).
     pub otp_single_use: bool,
+    /// The Turnstile token that `password/forgot` must bring; absent where none is asked for.
+    pub turnstile: Option<String>,
     /// New accounts wait for an administrator.
     pub registration_pending: bool,
     /// How many requests the wire log keeps.
@@ -177,6 +179,7 @@ impl Settings {
             http2: true,
             lock_after: 5,
             otp_single_use: true,
+            turnstile: None,
             registration_pending: false,
             wire_log: 512,
             share_rsa_keys: false,
