@@ -207,6 +207,7 @@ pub(super) fn session(config: &Config, credentials: Option<Credentials>) -> sess
         person_attempts: config.login.person_attempts as usize,
         attempt_window: config.login.attempt_window,
         code_retries: config.login.code_retries,
+        code_every: config.login.code_every,
         complaints_burst: written.complaints_burst,
         complaints_per_minute: written.complaints_per_minute,
         channel_life: written.channel_life,

@@ -15,7 +15,8 @@
 //! ```
 //!
 //! One flight at a time. What a flight ends in is said by its [`Landing`]; who may start the next one, and when,
-//! by the [`Phase`]. What a landing changes is in `landing.rs`, the pair in use in `holding.rs`, persons in
+//! by the [`Phase`]. Where a code may come by itself (`mailbox.rs`), those who ask wait
+//! for it as for a flight. What a landing changes is in `landing.rs`, the pair in use in `holding.rs`, persons in
 //! `orders.rs`.
 
 use std::future::Future;
@@ -30,6 +31,7 @@ use super::budget::By;
 use super::flight::{Landing, Login, Pending, Tools};
 use super::handle::{Order, Shared};
 use super::holding::Holding;
+use super::mailbox::{Mailbox, looking};
 use super::orders::Before;
 use super::status::Published;
 use super::waiting::{Ask, Waiting};
@@ -45,6 +47,8 @@ pub(super) struct Owner<P> {
     pub(super) held: Option<Holding>,
     pub(super) phase: Phase,
     pub(super) flight: Option<Flight>,
+    /// Where the code of the pending challenge is looked for, while it is.
+    pub(super) mailbox: Option<Mailbox>,
     pub(super) waiting: Waiting<Arc<Lease>>,
     pub(super) person: Option<Person>,
     pub(super) before: Option<Before>,
@@ -109,6 +113,7 @@ impl<P: Portal> Owner<P> {
             held: None,
             phase: Phase::Ready,
             flight: None,
+            mailbox: None,
             waiting: Waiting::new(settings.max_waiting),
             person: None,
             before: None,
@@ -143,6 +148,7 @@ impl<P: Portal> Owner<P> {
                 landing = landing(&mut self.flight) => self.land(landing),
                 () = shared.end_noticed.notified() => {}
                 Some(order) = desk.recv(), if self.flight.is_none() => self.obey(order),
+                found = looking(&mut self.mailbox), if self.flight.is_none() => self.looked(found),
                 asked = mailbox.recv() => match asked {
                     Some(ask) => self.hear(ask),
                     None => break,
@@ -175,7 +181,7 @@ impl<P: Portal> Owner<P> {
 
     /// Starts what those who wait are waiting for, or tells them why not.
     pub(super) fn serve(&mut self) {
-        if self.flight.is_some() || self.waiting.is_empty() {
+        if self.flight.is_some() || self.mailbox.is_some() || self.waiting.is_empty() {
             return;
         }
         match self.settled() {
@@ -189,6 +195,8 @@ impl<P: Portal> Owner<P> {
     /// Why nobody gets a lease now, where nothing under way can change that.
     fn settled(&self) -> Option<SessionError> {
         match &self.phase {
+            // The code may come by itself.
+            Phase::AwaitingCode(_) if self.mailbox.is_some() => None,
             Phase::AwaitingCode(pending) => {
                 Some(SessionError::CodeRequired { expires_in: pending.ends.left(self.clock()) })
             }
@@ -250,7 +258,7 @@ impl<P: Portal> Owner<P> {
                 }
             }
         }
-        self.flight = None;
+        (self.flight, self.mailbox) = (None, None);
         self.waiting.fail(&SessionError::Closed);
         self.tools.keeper.close().await;
         self.published.send_replace(Published::closed());

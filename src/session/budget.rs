@@ -34,6 +34,8 @@ pub struct Attempts {
     pub used_steps: Vec<Step>,
     /// The backup codes that were sent, oldest first; each is good once.
     pub used_codes: Vec<CredentialsTag>,
+    /// The codes from the mailbox that were sent, oldest first: their mails may still lie there.
+    pub used_mailed: Vec<CredentialsTag>,
 }
 
 /// A definite refusal, tied to the credentials that met it.
@@ -54,6 +56,8 @@ pub enum Latched {
     Code,
     /// The backup code from its source refused, and the next.
     BackupCode,
+    /// The code from the mailbox refused, and the next.
+    MailedCode,
     /// An automatic login did not come to an end, so that nobody knows whether it was refused.
     Unfinished,
     /// Waiting for an administrator.
@@ -72,6 +76,9 @@ impl Latched {
             },
             Self::BackupCode => SessionError::PersonRequired {
                 reason: "the portal refused the codes of login.backup_codes; they may be of an older list",
+            },
+            Self::MailedCode => SessionError::PersonRequired {
+                reason: "the portal refused the codes that login.code_command gave; see which mail it reads",
             },
             Self::Unfinished => SessionError::PersonRequired {
                 reason: "an automatic login did not come to an end, and may have been refused; portunus login",
@@ -173,6 +180,8 @@ impl Attempts {
     const STEPS: usize = 64;
     /// How many backup codes are remembered: more than a portal gives at once.
     const CODES: usize = 64;
+    /// How many mailed codes are remembered: more mails than lie in a mailbox whose codes are still good.
+    const MAILED: usize = 8;
 
     /// Whether an attempt may be made now.
     pub(super) fn allow(
@@ -296,6 +305,24 @@ impl Attempts {
     /// The code did not reach the portal.
     pub(super) fn unspend_code(&mut self, code: &OneTimeCode) {
         self.used_codes.retain(|used| !used.matches_code(code));
+    }
+
+    /// Whether a mailed code was sent before.
+    pub(super) fn has_mailed(&self, code: &OneTimeCode) -> bool {
+        self.used_mailed.iter().any(|used| used.matches_code(code))
+    }
+
+    /// Uses up a mailed code.
+    pub(super) fn spend_mailed(&mut self, code: &OneTimeCode) {
+        if self.used_mailed.len() >= Self::MAILED {
+            self.used_mailed.remove(0);
+        }
+        self.used_mailed.push(CredentialsTag::of_code(code));
+    }
+
+    /// The portal has not looked at the mailed code.
+    pub(super) fn unspend_mailed(&mut self, code: &OneTimeCode) {
+        self.used_mailed.retain(|used| !used.matches_code(code));
     }
 
     fn count(&mut self, by: By) -> &mut Vec<SystemTime> {
@@ -425,6 +452,20 @@ mod tests {
         assert!(!attempts.spend_code(&code), "at the limit");
         while attempts.used_codes.len() < 65 && !attempts.spend_code(&OneTimeCode::new("another")) {}
         assert_eq!(attempts.used_codes.len(), 64);
+    }
+
+    #[test]
+    fn mailed_codes_are_remembered_up_to_their_limit() {
+        let mut attempts = Attempts::default();
+        let code = |n: u32| OneTimeCode::new(n.to_string());
+        for n in 100_001..=100_008 {
+            attempts.spend_mailed(&code(n));
+        }
+        assert!(attempts.has_mailed(&code(100_001)), "at the limit");
+        attempts.spend_mailed(&code(100_009));
+        assert_eq!(attempts.used_mailed.len(), 8);
+        attempts.unspend_mailed(&code(100_009));
+        assert_eq!(attempts.used_mailed.len(), 7);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The pending MFA step: having its code sent, and a person's answer to it.
 
-use super::budget::{By, Verdict};
+use super::budget::{By, Latched, Verdict};
 use super::conclude::{Again, not_sent, verdict_on};
 use super::deadline::Deadline;
 use super::flight::{Entered, Login, Origin, Pending, Stop, Tools};
@@ -10,7 +10,16 @@ use super::{
 };
 use crate::secret::{LoginSessionId, OneTimeCode};
 
-/// What became of a person's code.
+/// Who gave a code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Giver {
+    /// Somebody who is there.
+    Person,
+    /// The source of mailed codes.
+    Mailbox,
+}
+
+/// What became of a code.
 pub(super) enum Answered {
     /// It was the right one.
     Entered(Tokens, Origin),
@@ -61,14 +70,19 @@ impl<P: Portal> Tools<P> {
                 },
             }
         }
-        Ok(Pending { challenge, ends, login: login.clone() })
+        Ok(Pending { challenge, ends, login: login.clone(), unheard: 0 })
     }
 
-    /// Answers the pending challenge with a person's code.
-    pub(super) async fn answer(&self, pending: Pending, code: OneTimeCode) -> Answered {
+    /// Answers the pending challenge with a person's code, or with one from the mailbox.
+    pub(super) async fn answer(&self, pending: Pending, code: OneTimeCode, giver: Giver) -> Answered {
         let Pending { challenge, login, .. } = &pending;
-        let is_single_use = challenge.method.kind == FactorKind::BackupCode;
-        if is_single_use && let Err(stop) = self.spend_code(&code).await {
+        let is_backup = challenge.method.kind == FactorKind::BackupCode;
+        let marked = match giver {
+            Giver::Mailbox => self.spend_mailed(&code).await,
+            Giver::Person if is_backup => self.spend_code(&code).await,
+            Giver::Person => Ok(()),
+        };
+        if let Err(stop) = marked {
             return Answered::Over(stop);
         }
         let error = match self.complete(&challenge.login, Some((&challenge.method, &code))).await {
@@ -78,29 +92,45 @@ impl<P: Portal> Tools<P> {
             }
             Err(error) => error,
         };
-        if is_single_use && verdict_on(&error.kind) == Verdict::Free {
-            self.change(|attempts, _| attempts.unspend_code(&code)).await;
+        if (is_backup || giver == Giver::Mailbox) && verdict_on(&error.kind) == Verdict::Free {
+            self.change(|attempts, _| match giver {
+                Giver::Mailbox => attempts.unspend_mailed(&code),
+                Giver::Person => attempts.unspend_code(&code),
+            })
+            .await;
         }
         let login = match (self.after_complete(error.clone(), login).await, &error.kind) {
             // The portal has not looked at the code: the challenge waits on.
             (
                 Again::No(Stop::ForNow(_)),
                 PortalErrorKind::NotSent(_) | PortalErrorKind::Trouble | PortalErrorKind::RateLimited { .. },
-            ) => return Answered::Still(Box::new(pending), error),
+            ) => {
+                let unheard = pending.unheard + 1;
+                return Answered::Still(Box::new(Pending { unheard, ..pending }), error);
+            }
             (Again::No(stop), _) => return Answered::Over(stop),
             (Again::Code, _) => {
-                self.change(|attempts, now| attempts.code_refused(now)).await;
+                // A login that nobody sees to counts as it was begun.
+                if giver == Giver::Person || login.by == By::Person {
+                    self.change(|attempts, now| attempts.code_refused(now)).await;
+                }
                 let Some(code_retries) = login.code_retries.checked_sub(1) else {
-                    let reason = "the portal refused the code; sign in again";
-                    return Answered::Over(Stop::Person(SessionError::PersonRequired { reason }));
+                    return Answered::Over(match giver {
+                        Giver::Mailbox => self.latch(Latched::MailedCode, login).await,
+                        Giver::Person => {
+                            let reason = "the portal refused the code; sign in again";
+                            Stop::Person(SessionError::PersonRequired { reason })
+                        }
+                    });
                 };
                 Login { code_retries, ..login.clone() }
             }
             (Again::Restart(_), _) => login.clone(),
         };
-        // A failed complete ends the challenge: from initiate again, by the same factor. A person is there.
+        // A failed complete ends the challenge: from initiate again, by the same factor.
         let prefer = Some(challenge.method.kind);
-        match self.log_in(Login { prefer, by: By::Person, ..login }).await {
+        let by = if giver == Giver::Person { By::Person } else { login.by };
+        match self.log_in(Login { prefer, by, ..login }).await {
             Ok(Entered::Tokens(tokens, origin)) => Answered::Entered(tokens, origin),
             Ok(Entered::Asked(pending)) => Answered::Still(pending, error),
             Err(stop) => Answered::Over(stop),

@@ -32,6 +32,8 @@ pub struct CodeSourceError {
 /// The sources of one account's codes.
 #[derive(Debug, Clone, Default)]
 pub struct Codes {
+    /// The code of the newest e-mail; none while it has not arrived.
+    pub mailed: Option<Arc<dyn CodeSource>>,
     /// Its backup codes, each good once.
     pub backup: Option<Arc<dyn CodeSource>>,
     /// Whether a login without a person may spend one. Otherwise only
@@ -44,7 +46,7 @@ impl Login {
     pub(super) fn spends_backup(&self, seed: bool) -> bool {
         let configured = self.credentials.codes.spend_backup && self.credentials.codes.backup.is_some();
         let by_setting = match self.credentials.mfa {
-            MfaChoice::Auto => configured && !seed,
+            MfaChoice::Auto => configured && !seed && self.credentials.codes.mailed.is_none(),
             MfaChoice::BackupCode => configured,
             MfaChoice::Otp | MfaChoice::Email => false,
         };

@@ -33,11 +33,14 @@ pub(super) fn choose(offered: &[Method], login: &Login, seed: bool) -> Next {
         return backup_factor(offered).map_or(without, Next::Backup);
     }
     let spends_backup = login.spends_backup(seed);
+    let looks_for_mail = login.credentials.codes.mailed.is_some();
     let find = |kind| offered.iter().find(|method| method.kind == kind).cloned();
     let wanted = match (login.prefer, login.credentials.mfa) {
         (Some(kind), _) => find(kind),
+        (None, MfaChoice::Auto) if seed => find(FactorKind::Otp),
+        (None, MfaChoice::Auto) if looks_for_mail => find(FactorKind::Email),
         (None, MfaChoice::Auto) if spends_backup => find(FactorKind::BackupCode),
-        (None, MfaChoice::Auto) => seed.then(|| find(FactorKind::Otp)).flatten(),
+        (None, MfaChoice::Auto) => None,
         (None, MfaChoice::Otp) => find(FactorKind::Otp),
         (None, MfaChoice::Email) => find(FactorKind::Email),
         (None, MfaChoice::BackupCode) => find(FactorKind::BackupCode),
@@ -52,8 +55,8 @@ pub(super) fn choose(offered: &[Method], login: &Login, seed: bool) -> Next {
         return Next::Backup(method);
     }
     // A mail is sent to somebody who waits for it, or who asked for mails.
-    let send =
-        method.kind.is_delivered() && (login.by == By::Person || login.credentials.mfa == MfaChoice::Email);
+    let wanted = login.by == By::Person || looks_for_mail || login.credentials.mfa == MfaChoice::Email;
+    let send = method.kind.is_delivered() && wanted;
     Next::Ask { method, send }
 }
 

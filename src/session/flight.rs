@@ -94,6 +94,8 @@ pub(super) struct Pending {
     pub(super) challenge: Challenge,
     pub(super) ends: Deadline,
     pub(super) login: Login,
+    /// How often a code for it was given to the portal, which did not look at it.
+    pub(super) unheard: u32,
 }
 
 /// Whose tokens they are and how they were come by: what outlives one pair.

@@ -11,7 +11,7 @@ use super::deadline::{Deadline, margin};
 use super::flight::{Fate, Held};
 use super::status::Published;
 use super::waiting::Ask;
-use super::{Lease, Portal, SessionError, Settings, Status};
+use super::{CodeSourceError, Lease, Portal, SessionError, Settings, Status};
 
 /// The pair in use.
 #[derive(Debug)]
@@ -74,8 +74,12 @@ impl<P: Portal> Owner<P> {
         }
     }
 
-    /// What a flight that failed did to the pair.
-    pub(super) fn suffer(&mut self, fate: Fate) {
+    /// What a flight that failed did to the pair; whether its bearer was refused before.
+    pub(super) fn suffer(&mut self, fate: Fate, suspected: bool) {
+        if fate == Fate::Spent && suspected {
+            // Refused with both halves: the portal has ended it.
+            self.held = None;
+        }
         let Some(held) = &mut self.held else { return };
         match fate {
             Fate::Kept => {}
@@ -120,7 +124,8 @@ impl<P: Portal> Owner<P> {
             tracing::info!(identity = %self.tools.settings.identity, "a clock was set, or the machine slept");
         }
         self.lapse();
-        if self.flight.is_some() {
+        self.mind_the_mailbox();
+        if self.flight.is_some() || self.mailbox.is_some() {
             return;
         }
         if !self.waiting.is_empty() && self.pause_left().is_none() {
@@ -156,14 +161,26 @@ impl<P: Portal> Owner<P> {
         if self.flight.is_some() || !pending.ends.passed(self.clock()) {
             return;
         }
+        let by_mailbox = pending.is_looked_for();
         self.phase = match pending.login.by {
             By::Person => Phase::Ready,
+            // As often as logins without an end may be made.
+            By::Itself if by_mailbox => {
+                let what = "login.code_command gave no code while the one sent was good".to_owned();
+                let hint = "run it by hand after a mail has come".to_owned();
+                let pause = self.backoff.after_failure();
+                Phase::Failed {
+                    error: SessionError::CodeSource(CodeSourceError { what, hint: Some(hint) }),
+                    retry_at: Some(self.clock().since_boot().saturating_add(pause)),
+                }
+            }
             // Beginning again by itself would send the password, and perhaps a mail, every few minutes.
             By::Itself => Phase::Failed {
                 error: SessionError::PersonRequired { reason: "nobody entered the code in time" },
                 retry_at: None,
             },
         };
+        self.mailbox = None;
     }
 
     /// Whether it is time to see if another process has signed in while this one cannot.
@@ -198,6 +215,10 @@ impl<P: Portal> Owner<P> {
         }
         if let Phase::AwaitingCode(pending) = &self.phase {
             due = due.min(pending.ends.left(self.clock()));
+        }
+        // Nothing else is done while the code is looked for.
+        if let Some(left) = self.mailbox_due() {
+            return due.min(left);
         }
         let waited_for = self.pause_left().filter(|_| !self.waiting.is_empty());
         [self.refresh_due(), self.save_due(), waited_for].into_iter().flatten().fold(due, Duration::min)

@@ -10,6 +10,7 @@ use super::{Portal, SessionError};
 impl<P: Portal> Owner<P> {
     pub(super) fn land(&mut self, landing: Landing) {
         self.flight = None;
+        let suspected = self.held.is_some() && self.suspects();
         self.clear_suspicion();
         match landing {
             Landing::Restored(Ok(pair)) => {
@@ -35,7 +36,7 @@ impl<P: Portal> Owner<P> {
             }
             Landing::Asked(pending, in_vain) => self.asked(pending, in_vain),
             Landing::Stopped(stop, fate) => {
-                self.suffer(fate);
+                self.suffer(fate, suspected);
                 self.failed(stop);
             }
             Landing::SignedOut(told) => {
@@ -51,6 +52,7 @@ impl<P: Portal> Owner<P> {
 
     fn granted(&mut self, pair: Held) {
         self.backoff.reset();
+        self.mailbox = None;
         (self.phase, self.before) = (Phase::Ready, None);
         let lease = Arc::clone(&pair.lease);
         self.hold(pair);
@@ -64,16 +66,21 @@ impl<P: Portal> Owner<P> {
     fn asked(&mut self, pending: Box<Pending>, in_vain: Option<SessionError>) {
         let identity = &self.tools.settings.identity;
         tracing::info!(%identity, factor = ?pending.challenge.method.kind, "a person has to enter a code");
+        self.look_for_code(&pending);
         let error = SessionError::CodeRequired { expires_in: pending.ends.left(self.clock()) };
         match (self.person.take(), in_vain) {
             (Some(person), Some(in_vain)) => person.tell(in_vain),
             (Some(Person::Challenge(reply)), None) => drop(reply.send(Ok(pending.challenge.clone()))),
+            // Whoever signs in waits for it too, a while.
+            (Some(person), None) if self.mailbox.is_some() => self.person = Some(person),
             (Some(person), None) => person.tell(error.clone()),
             (None, _) => {}
         }
-        self.backoff.reset();
         (self.phase, self.before) = (Phase::AwaitingCode(pending), None);
-        self.waiting.fail(&error);
+        if self.mailbox.is_none() {
+            self.backoff.reset();
+            self.waiting.fail(&error);
+        }
     }
 
     /// Tells all who wait, and holds the next flight back as long as `stop` says.
@@ -95,6 +102,7 @@ impl<P: Portal> Owner<P> {
         tracing::warn!(%identity, %error, source, ?pause, "no new lease");
         let retry_at = pause.map(|pause| self.clock().since_boot().saturating_add(pause));
         self.phase = Phase::Failed { error: error.clone(), retry_at };
+        self.mailbox = None;
         self.undo_vain_sign_in();
         // What is held may be as good as before, for all but those who complained about it.
         if let Some(lease) = self.living_lease() {

@@ -22,6 +22,7 @@ mod keeper;
 mod landing;
 mod lease;
 mod login;
+mod mailbox;
 mod orders;
 mod passage;
 mod portal;

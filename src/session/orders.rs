@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::actor::{Owner, Person, Phase};
 use super::budget::By;
-use super::challenge::Answered;
+use super::challenge::{Answered, Giver};
 use super::flight::{Fate, Landing, Login, Origin, Pending, Stop};
 use super::handle::Order;
 use super::{Credentials, FactorKind, Portal, SessionError, Tokens};
@@ -22,6 +22,8 @@ impl<P: Portal> Owner<P> {
     /// Carries out an order. There is no flight under way.
     pub(super) fn obey(&mut self, order: Order) {
         self.lapse();
+        // One person at a time: whoever still waits for a code to come by itself may type it.
+        self.leave_to_a_person();
         match order {
             Order::SignIn { credentials, by_backup_code, reply } => {
                 self.person = Some(Person::Lease(reply));
@@ -29,7 +31,7 @@ impl<P: Portal> Owner<P> {
             }
             Order::Answer(code, reply) => {
                 self.person = Some(Person::Lease(reply));
-                self.answer(code);
+                self.answer(code, Giver::Person);
             }
             Order::SendCode(by, reply) => {
                 self.person = Some(Person::Challenge(reply));
@@ -47,6 +49,7 @@ impl<P: Portal> Owner<P> {
     }
 
     fn sign_in(&mut self, typed: Option<Credentials>, by_backup_code: bool) {
+        self.mailbox = None;
         let replaced = typed.map(|typed| self.credentials.replace(typed));
         let phase = std::mem::replace(&mut self.phase, Phase::Ready);
         self.before = Some(Before { phase, replaced });
@@ -72,18 +75,28 @@ impl<P: Portal> Owner<P> {
         }
     }
 
-    fn answer(&mut self, code: OneTimeCode) {
+    /// The mailbox has the code.
+    pub(super) fn answer_from_mailbox(&mut self, code: OneTimeCode) {
+        self.answer(code, Giver::Mailbox);
+    }
+
+    fn answer(&mut self, code: OneTimeCode, giver: Giver) {
         let Some(pending) = self.pending() else { return };
         // Whoever asks now waits for the answer to this code.
-        self.phase = Phase::Ready;
+        (self.phase, self.mailbox) = (Phase::Ready, None);
         let (tools, next) = (Arc::clone(&self.tools), self.generation.next());
         self.take_off(async move {
             let (_lock, next) = match tools.alone_for(next).await {
                 Ok(alone) => alone,
                 Err(landing) => return landing,
             };
-            match tools.answer(pending, code).await {
+            match tools.answer(pending, code, giver).await {
                 Answered::Entered(tokens, origin) => tools.grant(tokens, origin, next).await,
+                Answered::Still(pending, error) if giver == Giver::Mailbox => {
+                    let identity = &tools.settings.identity;
+                    tracing::warn!(%identity, %error, code = error.code, "the mailed code did not sign in");
+                    Landing::Asked(pending, None)
+                }
                 Answered::Still(pending, error) => {
                     let pause = error.kind.asked_pause();
                     Landing::Asked(pending, Some(SessionError::for_now(error, pause)))
@@ -137,16 +150,24 @@ impl<P: Portal> Owner<P> {
     }
 
     fn sign_out(&mut self) {
-        self.phase = Phase::SignedOut;
+        (self.phase, self.mailbox) = (Phase::SignedOut, None);
         self.credentials.clone_from(&self.tools.settings.credentials);
         let (tools, held) = (Arc::clone(&self.tools), self.held.take().map(|held| held.pair));
         self.take_off(async move { tools.sign_out(held).await });
     }
 
+    /// The challenge that waits for an answer.
+    pub(super) fn awaited(&self) -> Option<&Pending> {
+        match &self.phase {
+            Phase::AwaitingCode(pending) => Some(pending),
+            Phase::Ready | Phase::SignedOut | Phase::Failed { .. } => None,
+        }
+    }
+
     /// The challenge that an answer is for; tells the person if there is none.
     fn pending(&mut self) -> Option<Pending> {
-        if let Phase::AwaitingCode(pending) = &self.phase {
-            return Some(Pending::clone(pending));
+        if let Some(pending) = self.awaited() {
+            return Some(pending.clone());
         }
         self.refuse(SessionError::PersonRequired { reason: "no code is awaited; sign in first" });
         None

@@ -114,9 +114,11 @@ impl<P: Portal> Tools<P> {
         let Some(login) = login.filter(|login| login.credentials.password.is_some()) else { return false };
         let by_seed = matches!(login.credentials.mfa, MfaChoice::Auto | MfaChoice::Otp)
             && login.credentials.otp_secret.as_ref().is_some_and(|seed| Seed::parse(seed).is_ok());
+        let by_mail = matches!(login.credentials.mfa, MfaChoice::Auto | MfaChoice::Email)
+            && login.credentials.codes.mailed.is_some();
         let Ok(attempts) = self.stored(self.store.attempts().await) else { return false };
         let allowed = attempts.allow(login.by, &login.credentials, self.clock.wall(), &self.settings).is_ok();
-        allowed && (by_seed || held.without_factor)
+        allowed && (by_seed || by_mail || held.without_factor)
     }
 
     /// One refresh; sent again only where the answer proves that it was not processed.

@@ -44,6 +44,8 @@ pub struct Settings {
     pub attempt_window: Duration,
     /// How often one login begins again after a refused code. 0 to 5.
     pub code_retries: u32,
+    /// How long after one look for a mailed code the next follows. Over zero.
+    pub code_every: Duration,
     /// How many complaints about fresh bearers or channels are followed at once; further ones at
     /// `complaints_per_minute`. Keeps an endpoint that always answers 401 from becoming a refresh storm.
     pub complaints_burst: u32,
@@ -83,6 +85,7 @@ impl Default for Settings {
             person_attempts: 3,
             attempt_window: Duration::from_secs(3600),
             code_retries: 1,
+            code_every: Duration::from_secs(5),
             complaints_burst: 60,
             complaints_per_minute: 60,
             channel_life: Duration::from_secs(86_400),

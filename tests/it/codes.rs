@@ -1,4 +1,4 @@
-//! Codes that no person types: backup codes from a file.
+//! Codes that no person types: backup codes from a file, mailed codes from a program.
 
 use std::time::Duration;
 
@@ -105,4 +105,54 @@ async fn a_proxy_killed_while_its_backup_code_was_on_the_way_sends_the_next_one(
     assert_eq!((exit, sim.counters().complete), (3, 2), "{error}");
     assert!(error.contains("no backup code can be used"), "{error}");
     assert_eq!(tokio::time::timeout(Duration::from_secs(60), run.interrupt()).await.unwrap(), 0);
+}
+
+/// A program that asks the simulator's control port for the code of the newest mail, as another asks a mail server.
+fn mail_reader(control: std::net::SocketAddr, to: &str) -> String {
+    let (ip, port) = (control.ip(), control.port());
+    format!(
+        "PATH=/usr/bin:/bin\nexec 3<>/dev/tcp/{ip}/{port}\nprintf 'GET /inbox/{to} HTTP/1.0\\r\\n\\r\\n' >&3\n\
+         grep -o '\"code\": *\"[0-9]*\"' <&3 | tail -n 1 | tr -dc 0-9\n"
+    )
+}
+
+fn by_mailbox(script: &std::path::Path) -> WorldOptions {
+    WorldOptions::default()
+        .account("mail@example.com")
+        .set("login.code_command", format!("{{ command = [\"/bin/bash\", {script:?}] }}"))
+        .set("login.code_every", "\"100ms\"")
+        .sim(|sim| sim.lifetimes.mfa_cooldown = Duration::ZERO)
+}
+
+#[tokio::test]
+async fn a_program_that_reads_the_mailbox_signs_in_at_the_first_request_and_for_a_person_too() {
+    let files = tempfile::tempdir().unwrap();
+    let script = files.path().join("read-mail");
+    let world = World::start(by_mailbox(&script)).await;
+    let control = portal_sim::serve_control(&world.sim, ([127, 0, 0, 1], 0).into()).await.unwrap();
+    write(&script, &mail_reader(control, "mail@example.com"));
+    world.profile().await.expect(200);
+    world.admin().logout(None).await.unwrap();
+    // The mail of the first login lies there still; its code is not sent again.
+    let report = world.admin().login(&LoginRequest::default()).await.unwrap();
+    assert_eq!(report.state, State::SignedIn);
+    let counters = world.sim.counters();
+    assert_eq!((counters.initiate, counters.mfa_send, counters.complete), (2, 2, 2));
+    assert_eq!((counters.wrong_code, world.sim.inbox("mail@example.com").len()), (0, 2));
+    assert!(world.stop().await);
+}
+
+#[tokio::test]
+async fn a_mailbox_program_that_fails_leaves_the_code_to_a_person() {
+    let files = tempfile::tempdir().unwrap();
+    let script = files.path().join("read-mail");
+    write(&script, "echo 123456; exit 3\n");
+    let world = World::start(by_mailbox(&script)).await;
+    let report = world.admin().login(&LoginRequest::default()).await.unwrap();
+    assert_eq!(report.state, State::AwaitingCode);
+    let code = world.sim.inbox("mail@example.com").pop().unwrap().code.unwrap();
+    let report = world.admin().answer(None, &portunus::secret::OneTimeCode::new(code)).await.unwrap();
+    assert_eq!(report.state, State::SignedIn);
+    assert_eq!(world.sim.counters().wrong_code, 0, "what a failed program printed is not sent");
+    assert!(world.stop().await);
 }

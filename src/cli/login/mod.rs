@@ -149,6 +149,15 @@ impl<T: Terminal> Talk<'_, T> {
                     self.terminal.say(&problem.detail);
                     self.challenge_again().await?
                 }
+                Err(ClientError::Refused(problem)) if problem.code == Cause::NoChallenge => {
+                    // Another way was faster: a code that was fetched, or somebody else.
+                    let status = self.client.status().await?;
+                    let report = pick(status, self.request.identity.as_deref(), "login")?;
+                    if report.state != State::SignedIn {
+                        return Err(ClientError::Refused(problem).into());
+                    }
+                    report
+                }
                 Err(error) => return Err(error.into()),
             };
         }

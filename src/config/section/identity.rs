@@ -48,6 +48,8 @@ section! {
             password: Option<SecretSource> = Fallback::Nothing(r#"{ command = ["pass", "portal/alice"] }"#), Kind::Secret;
         "The Base32 seed of its authenticator app."
             otp_secret: Option<SecretSource> = Fallback::Nothing(r#"{ file = "~/.config/portunus/otp-alice" }"#), Kind::Secret;
+        "What prints the code of its newest e-mail, as in [login]."
+            code_command: Option<SecretSource> = Fallback::Nothing(r#"{ command = ["fetch-portal-code", "alice"] }"#), Kind::Secret;
         "Its backup codes, as in [login]."
             backup_codes: Option<SecretSource> = Fallback::Nothing(r#"{ file = "~/.config/portunus/codes-alice" }"#), Kind::Secret;
         "Its second factor; what is left out is as in [login]."
@@ -129,6 +131,7 @@ impl Identity {
         for (key, is_set) in [
             ("password", identity.password.is_some()),
             ("otp_secret", identity.otp_secret.is_some()),
+            ("code_command", identity.code_command.is_some()),
             ("backup_codes", identity.backup_codes.is_some()),
         ] {
             if is_set && identity.email.is_none() {
@@ -238,6 +241,7 @@ impl Identity {
             own.email.clone_from(&self.email);
             own.password.clone_from(&self.password);
             own.otp_secret.clone_from(&self.otp_secret);
+            own.code_command.clone_from(&self.code_command);
             own.backup_codes.clone_from(&self.backup_codes);
             own.use_backup_codes = login.use_backup_codes && self.backup_codes.is_some();
         }

@@ -25,9 +25,16 @@ section! {
             mfa: MfaChoice = Fallback::Is(r#""auto""#), Kind::Choice(MfaChoice::WORDS);
         "The Base32 seed of the authenticator app, so that no person is needed."
             otp_secret: Option<SecretSource> = Fallback::Nothing(r#"{ file = "~/.config/portunus/otp" }"#), Kind::Secret;
+        "A program that prints the code of the newest e-mail, or nothing while it has not come. It is run after a code was \
+         sent, again and again while that is good."
+            code_command: Option<SecretSource> = Fallback::Nothing(r#"{ command = ["fetch-portal-code"] }"#), Kind::Secret;
+        "How long after one run of code_command the next follows."
+            code_every: Duration = Fallback::Is(r#""5s""#), span(ms(100), Duration::from_secs(600));
+        "How long one run of it may take."
+            code_timeout: Duration = Fallback::Is(r#""30s""#), span(ms(100), Duration::from_secs(600));
         "The backup codes, one a line. Only `portunus login --use-backup-code` takes one; each is spent by being sent."
             backup_codes: Option<SecretSource> = Fallback::Nothing(r#"{ file = "~/.config/portunus/backup-codes" }"#), Kind::Secret;
-        "Whether a login without a person may spend one too, where it has no OTP secret."
+        "Whether a login without a person may spend one too, where it has no otp_secret and no code_command."
             use_backup_codes: bool = Fallback::Is("false"), Kind::Switch;
         "Whether a login that a client completes through the proxy becomes the proxy's own."
             adopt: bool = Fallback::Is("false"), Kind::Switch;
@@ -51,6 +58,7 @@ impl Login {
         for (key, is_set) in [
             ("password", login.password.is_some()),
             ("otp_secret", login.otp_secret.is_some()),
+            ("code_command", login.code_command.is_some()),
             ("backup_codes", login.backup_codes.is_some()),
         ] {
             if is_set && login.email.is_none() {
@@ -63,6 +71,12 @@ impl Login {
             let text = "'backup_codes' is { prompt = true }, and nobody is asked for a list";
             let hint = "leave it out: `portunus login --mfa backup-code` asks for one code";
             section.reader.report(Problem::new(&place, text).hint(hint));
+        }
+        if login.code_command.as_ref().is_some_and(|source| !matches!(source, SecretSource::Command(_))) {
+            let place = section.place_of("code_command", Self::SETTINGS);
+            let text =
+                "'code_command' must be { command = [\"program\", \"argument\"] }: each code is another one";
+            section.reader.report(Problem::new(&place, text));
         }
         if login.use_backup_codes && login.backup_codes.is_none() {
             let place = section.place_of("use_backup_codes", Self::SETTINGS);
@@ -101,10 +115,14 @@ impl Login {
     /// Where its codes come from. Unlike the password they are fetched by the login that needs one: a list of codes
     /// changes, and has no business in memory.
     fn codes(&self, from: &Surroundings<'_>) -> Codes {
-        let backup = self.backup_codes.as_ref().map(|source| -> Arc<dyn CodeSource> {
-            Arc::new(ConfiguredCodes::new("login.backup_codes", source, from, from.command_timeout))
-        });
-        Codes { backup, spend_backup: self.use_backup_codes }
+        let source = |setting, source: &Option<SecretSource>, timeout| -> Option<Arc<dyn CodeSource>> {
+            Some(Arc::new(ConfiguredCodes::new(setting, source.as_ref()?, from, timeout)))
+        };
+        Codes {
+            mailed: source("login.code_command", &self.code_command, self.code_timeout),
+            backup: source("login.backup_codes", &self.backup_codes, from.command_timeout),
+            spend_backup: self.use_backup_codes,
+        }
     }
 }
 

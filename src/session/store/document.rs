@@ -287,6 +287,9 @@ struct Tried {
     person: Vec<u64>,
     used_steps: Vec<u64>,
     used_codes: Vec<Tag>,
+    /// Not in documents of the first days.
+    #[serde(default)]
+    used_mailed: Vec<Tag>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -343,6 +346,7 @@ impl Tried {
             person: times(&attempts.person),
             used_steps: attempts.used_steps.iter().map(|step| step.0).collect(),
             used_codes: attempts.used_codes.iter().map(Tag::of).collect(),
+            used_mailed: attempts.used_mailed.iter().map(Tag::of).collect(),
         }
     }
 
@@ -364,6 +368,7 @@ impl Tried {
             person: times(self.person),
             used_steps: self.used_steps.into_iter().map(Step).collect(),
             used_codes: self.used_codes.iter().map(Tag::read).collect::<Option<_>>()?,
+            used_mailed: self.used_mailed.iter().map(Tag::read).collect::<Option<_>>()?,
         })
     }
 }
@@ -379,10 +384,11 @@ impl Tag {
 }
 
 /// Every reason a latch can have, by its word.
-const REASONS: [(Latched, &str); 9] = [
+const REASONS: [(Latched, &str); 10] = [
     (Latched::Credentials, "credentials"),
     (Latched::Code, "code"),
     (Latched::BackupCode, "backup-code"),
+    (Latched::MailedCode, "mailed-code"),
     (Latched::Unfinished, "unfinished"),
     (Latched::Approval, "approval"),
     (Latched::Blocked(Blocked::Locked), "locked"),

@@ -17,11 +17,11 @@ impl Listed {
         Arc::new(Self { codes: Mutex::new(Ok(codes.to_vec())), fetched: AtomicUsize::new(0) })
     }
 
-    fn put(&self, codes: Result<Vec<&'static str>, CodeSourceError>) {
+    pub(super) fn put(&self, codes: Result<Vec<&'static str>, CodeSourceError>) {
         *self.codes.lock().unwrap() = codes;
     }
 
-    fn fetched(&self) -> usize {
+    pub(super) fn fetched(&self) -> usize {
         self.fetched.load(SeqCst)
     }
 }
@@ -38,7 +38,7 @@ const CODES: [&str; 3] = ["backup01", "backup02", "backup03"];
 
 fn with_codes(listed: &Arc<Listed>, spend_backup: bool) -> Credentials {
     let backup: Arc<dyn CodeSource> = Arc::<Listed>::clone(listed);
-    Credentials { codes: Codes { backup: Some(backup), spend_backup }, ..by_mail() }
+    Credentials { codes: Codes { backup: Some(backup), spend_backup, mailed: None }, ..by_mail() }
 }
 
 fn world(listed: &Arc<Listed>, spend_backup: bool) -> World {

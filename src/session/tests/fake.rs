@@ -48,6 +48,7 @@ pub(super) struct State {
     pub(super) methods: Vec<FactorKind>,
     pub(super) life: Duration,
     pub(super) channel_life: Option<Duration>,
+    pub(super) code_life: Option<Duration>,
     pub(super) skew: Option<i64>,
     pub(super) rotates: bool,
     pub(super) renew_channel_after: u64,
@@ -70,6 +71,7 @@ impl Default for State {
             methods: vec![FactorKind::Email, FactorKind::Otp],
             life: Duration::from_secs(1000),
             channel_life: None,
+            code_life: None,
             skew: None,
             rotates: true,
             renew_channel_after: 1 << 20,
@@ -214,7 +216,11 @@ impl Portal for FakePortal {
         assert_eq!(channel.is_some(), self.seals(OwnCall::MfaSend));
         self.sealed_call(Op::Send, channel).await.map_err(|kind| error("login/mfa/send", kind))?;
         let cooldown = Duration::from_secs(60);
-        Ok(CodeSent { masked_target: Some("m***@example.com".into()), cooldown, code_expires_in: None })
+        Ok(CodeSent {
+            masked_target: Some("m***@example.com".into()),
+            cooldown,
+            code_expires_in: self.state().code_life,
+        })
     }
 
     async fn complete(

@@ -8,7 +8,8 @@ mod fake;
 mod first_message;
 mod kinds;
 mod login;
-mod random;
+mod machine;
+mod mailbox;
 mod refresh;
 
 use std::future::Future;

@@ -49,6 +49,7 @@ async fn attempts_come_back_as_they_were() {
         person: vec![at, at + Duration::from_secs(1)],
         used_steps: vec![crate::session::Step(56_666_666)],
         used_codes: vec![tag(5)],
+        used_mailed: vec![tag(6)],
     };
     world.commit(1).await;
     let _lock = world.store.lock().await.unwrap();
