@@ -108,6 +108,10 @@ impl From<Mfa> for MfaChoice {
 /// Reads a body; an empty one is an empty object. The error never repeats what stood there.
 pub(super) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Explained> {
     let body = if body.iter().all(u8::is_ascii_whitespace) { b"{}" } else { body };
+    // A list would be read as the values of the fields, in their order.
+    if body.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'{') {
+        return Err(Explained::new(Cause::BadRequest, "the body is no JSON object"));
+    }
     serde_json::from_slice(body).map_err(|error| {
         let what = match error.classify() {
             serde_json::error::Category::Data => "the body has a wrong, missing or unknown field",

@@ -2,7 +2,8 @@
 //!
 //! * `GET /v1/status` -- where every identity stands.
 //! * `GET /v1/events` -- the same as server-sent events, one for each change.
-//! * `POST /v1/login` -- signs in; 200 when signed in, 202 when a code is awaited.
+//! * `POST /v1/login` -- signs in; 200 when signed in, 202 when a code is awaited. With `use_backup_code` the
+//!   second factor is taken from `login.backup_codes`.
 //! * `POST /v1/login/code` -- answers the pending challenge.
 //! * `POST /v1/login/resend` -- sends its code again, or by another factor.
 //! * `POST /v1/logout` -- ends the session, at the portal and here.

@@ -12,6 +12,8 @@ mod check;
 #[cfg(feature = "demo")]
 mod demo;
 mod detect;
+#[cfg(test)]
+mod ends;
 mod environment;
 mod exit;
 mod failure;

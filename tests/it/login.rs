@@ -216,3 +216,29 @@ async fn ruling_16_a_totp_code_is_used_once_however_often_the_login_begins() {
     assert_eq!(world.sim.counters().wrong_code, 0);
     assert!(world.stop().await);
 }
+
+#[tokio::test]
+async fn every_refusal_of_initiate_has_its_word_for_a_client_and_at_the_admin_api() {
+    use portunus::admin::{Cause, ClientError, LoginRequest};
+    for (status, code, word, cause) in [
+        (401, "AUTH.INVALID_CREDENTIALS", "credentials-refused", Cause::CredentialsRefused),
+        (403, "AUTH.ACCOUNT_LOCKED", "account-blocked", Cause::AccountBlocked),
+        (403, "AUTH.ACCOUNT_SUSPENDED", "account-blocked", Cause::AccountBlocked),
+        (403, "AUTH.ACCOUNT_REJECTED", "account-blocked", Cause::AccountBlocked),
+        (400, "U1068", "account-blocked", Cause::AccountBlocked),
+        (400, "U1010", "pending-approval", Cause::PendingApproval),
+        (403, "AUTH.FINGERPRINT_MISMATCH", "fingerprint-mismatch", Cause::FingerprintMismatch),
+        (403, "ACCESS.RISK_CHALLENGE_REQUIRED", "risk-challenge", Cause::RiskChallenge),
+        (429, "REQUEST.RATE_LIMITED", "sign-in-rate-limited", Cause::SignInRateLimited),
+        (403, "ACCESS.PERMISSION_DENIED", "sign-in-failed", Cause::PortalRefused),
+    ] {
+        let world = World::start(simple()).await;
+        world.sim.plan(Some("login/initiate"), 0, 100, Fault::Refuse { status, code: code.into() });
+        world.profile().await.problem(503, word);
+        match world.admin().login(&LoginRequest::default()).await {
+            Err(ClientError::Refused(problem)) => assert_eq!(problem.code, cause, "{code}: {problem:?}"),
+            other => panic!("{code}: {other:?}"),
+        }
+        assert!(world.stop().await);
+    }
+}

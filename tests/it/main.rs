@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on stops here")]
 #![expect(unreachable_pub, reason = "one binary, whose modules lend each other what they have")]
 
+mod account;
 mod architecture;
 mod browser;
 mod channel_loss;
