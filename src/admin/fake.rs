@@ -105,6 +105,7 @@ impl SignIn for FakeSession {
             channel: None,
             backup_codes_left: self.script.backup_codes_left,
             degraded: None,
+            found: Vec::new(),
         }
     }
 

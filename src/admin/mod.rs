@@ -46,7 +46,7 @@ pub(crate) use login::{CODE_LENGTH, EMAIL_MAX, PASSWORD_LENGTH};
 pub use metrics::{Histogram, Metric, MetricKind, Sample, Value};
 pub use problem::Problem;
 pub use report::{
-    AccountReport, ChallengeReport, ChannelReport, ErrorReport, FactorName, HeldReport, IdentityReport,
+    AccountReport, ChallengeReport, ChannelReport, ErrorReport, FactorName, FoundReport, HeldReport, IdentityReport,
     MethodReport, State, StatusReport,
 };
 pub use server::{Limits, serve};

@@ -9,7 +9,7 @@ use time::format_description::well_known::Rfc3339;
 use super::explain::{Cause, Explained, Whose};
 use super::problem::whole_seconds;
 use super::sign_in::{ChannelStanding, Pending};
-use crate::session::{FactorKind, SessionError};
+use crate::session::{FactorKind, FoundSetting, SessionError};
 
 /// The proxy, and where each of its identities stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,6 +73,9 @@ pub struct IdentityReport {
     /// How many backup codes were left in their source when one was last taken, if one was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backup_codes_left: Option<u64>,
+    /// What was found out about settings of the dialect that are `auto`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub found: Vec<FoundReport>,
     /// Why there is no login.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<ErrorReport>,
@@ -161,6 +164,19 @@ pub struct ChannelReport {
     pub expires_in: u64,
 }
 
+/// A setting that is `auto`, as the portal showed it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FoundReport {
+    /// Its name, such as `dialect.session_header`.
+    pub setting: String,
+    /// Its value, as `proxy.toml` would have it.
+    pub value: String,
+    /// How sure it is: `seen`, `inferred`, `assumed`.
+    pub sure: String,
+    /// The observation.
+    pub why: String,
+}
+
 /// Why there is no login.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ErrorReport {
@@ -201,6 +217,12 @@ impl ChannelReport {
             expires_at: timestamp(channel.expires_at),
             expires_in: seconds_left(channel.expires_at, now),
         }
+    }
+}
+
+impl From<FoundSetting> for FoundReport {
+    fn from(FoundSetting { setting, value, sure, why }: FoundSetting) -> Self {
+        Self { setting, value, sure, why }
     }
 }
 

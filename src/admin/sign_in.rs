@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::time::{Duration, SystemTime};
 
 use crate::secret::OneTimeCode;
-use crate::session::{Challenge, Credentials, FactorKind, SessionError, SessionHandle, Status};
+use crate::session::{Challenge, Credentials, FactorKind, FoundSetting, SessionError, SessionHandle, Status};
 
 /// How often a session is looked at that has no news.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -48,6 +48,8 @@ pub struct Standing {
     pub backup_codes_left: Option<u64>,
     /// What is not as it should be, though requests are served.
     pub degraded: Option<&'static str>,
+    /// What was found out about settings that are left open.
+    pub found: Vec<FoundSetting>,
 }
 
 /// The login's step.
@@ -109,6 +111,7 @@ impl SignIn for SessionHandle {
             channel,
             backup_codes_left: counted.backup_codes_left,
             degraded,
+            found: self.found(),
         }
     }
 

@@ -11,7 +11,7 @@ use super::account::Registering;
 use super::events::MAX_SUBSCRIBERS;
 use super::metrics::Metric;
 use super::report::{
-    AccountReport, ChallengeReport, ChannelReport, ErrorReport, HeldReport, IdentityReport, State,
+    AccountReport, ChallengeReport, ChannelReport, ErrorReport, FoundReport, HeldReport, IdentityReport, State,
     StatusReport, masked, seconds_left, timestamp,
 };
 use super::sign_in::{Phase, SignIn};
@@ -149,6 +149,7 @@ impl Identity {
             challenge: None,
             backup_codes_left: standing.backup_codes_left,
             channel: standing.channel.map(|channel| ChannelReport::new(channel, now)),
+            found: standing.found.into_iter().map(FoundReport::from).collect(),
             error: None,
             degraded: standing.degraded.map(str::to_owned),
             account,

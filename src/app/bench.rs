@@ -52,7 +52,7 @@ pub(super) fn with_channel(
         .map_err(|_| StartError::NotAHeader { setting: "bench.session_id".to_owned() })?;
     id.set_sensitive(true);
     let mut headers = injected.headers().to_vec();
-    headers.push((dialect.session_header.clone(), id));
+    headers.push((dialect.session_header.get(), id));
     Ok(Injected::new(headers))
 }
 

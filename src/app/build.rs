@@ -7,7 +7,7 @@ use data_encoding::BASE64;
 use http::{HeaderName, HeaderValue};
 use zeroize::Zeroizing;
 
-use super::{StartError, doors, settings, store};
+use super::{StartError, doors, scout, settings, store};
 use crate::channel::Fingerprint;
 use crate::clock::SharedClock;
 use crate::config::{Auto, Config, Environment, ExtraValue, Surroundings};
@@ -231,7 +231,8 @@ pub(crate) fn portal(
     }
     let pin = config.portal.key_pin.as_ref().map(|pin| Fingerprint::from(pin.digest()));
     let client = Client::new(upstream.for_another_worker(), dialect.clone(), injected.clone(), pin)
-        .with_settings(settings::client(config));
+        .with_settings(settings::client(config))
+        .with_finder(scout::finder(config, dialect, &upstream, injected));
     Ok((upstream, client))
 }
 

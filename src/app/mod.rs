@@ -15,6 +15,7 @@ mod doors;
 mod error;
 mod metrics;
 mod residents;
+mod scout;
 mod settings;
 mod store;
 mod visit;

@@ -74,9 +74,9 @@ pub(super) fn route(
     injected: &Injected,
 ) -> Result<route::Settings, StartError> {
     let (before_login, sealed) = (dialect.pre_login_paths(), dialect.sealed_paths());
-    let channel_base = dialect.path(portal::Endpoint::PublicKey);
+    let channel_bases = super::scout::channel_bases(config, dialect);
     let defaults = route::default_rules(DialectPaths {
-        channel_base: channel_base.trim_end_matches("/public-key"),
+        channel_bases: &channel_bases,
         logout_path: &dialect.path(portal::Endpoint::Logout),
         before_login: &before_login,
         sealed: &sealed,

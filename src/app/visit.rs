@@ -34,6 +34,7 @@ impl Visit {
         let held = HeldBytes::new(config.limits.held_bytes);
         let (upstream, client) = build::portal(config, &dialect, &injected, via.clone(), own, &held)?;
         let (_, for_session) = build::portal(config, &dialect, &injected, via, own, &held)?;
+        let for_session = for_session.with_finder(client.finder());
         let settings = settings::session(config, secrets.credentials.clone());
         Ok(Self { upstream, client, session: SessionHandle::spawn(for_session, settings, clock) })
     }

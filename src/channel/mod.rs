@@ -20,6 +20,7 @@ mod first_message;
 mod keys;
 mod portal_key;
 mod scan;
+mod session_header;
 mod settings;
 mod spelling;
 
@@ -33,5 +34,6 @@ pub use fingerprint::Fingerprint;
 pub use first_message::AwaitingId;
 pub use keys::Channel;
 pub use portal_key::PortalKey;
+pub use session_header::SessionHeader;
 pub use settings::Settings;
 pub use spelling::{Aad, Base64, EnvelopeForm, KeyExchange, OaepHash, Spelling};

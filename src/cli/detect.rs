@@ -104,7 +104,7 @@ fn with_configured(dialect: &Dialect) -> Candidates {
     also(&mut candidates.auth_bases, &dialect.auth_base);
     also(&mut candidates.login_bases, &dialect.login_base);
     also(&mut candidates.refresh_paths, &dialect.refresh_path);
-    also(&mut candidates.session_headers, &dialect.session_header);
+    also(&mut candidates.session_headers, &dialect.session_header.get());
     also(&mut candidates.content_types, &dialect.sealed_content_type);
     candidates
 }
@@ -220,6 +220,7 @@ impl From<DetectError> for Failure {
             DetectError::RefusedEverything { .. } | DetectError::Limited { .. } => Exit::Refused,
             DetectError::NoLogin
             | DetectError::NoChannel
+            | DetectError::NoKey
             | DetectError::Key(_)
             | DetectError::NotUnderstood { .. }
             | DetectError::NoSession(_)

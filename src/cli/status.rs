@@ -81,6 +81,9 @@ fn block(identity: &IdentityReport, several: bool, paint: Paint) -> String {
     if let Some(degraded) = &identity.degraded {
         rows.push(("degraded", paint.warn(degraded)));
     }
+    for found in &identity.found {
+        rows.push(("auto", format!("{} = {} ({}: {})", found.setting, found.value, found.sure, found.why)));
+    }
     if let Some(error) = &identity.error {
         rows.push(("error", failed(error)));
         rows.extend(error.hint.clone().map(|hint| ("hint", hint)));
@@ -154,6 +157,7 @@ mod tests {
             challenge: None,
             channel: None,
             backup_codes_left: None,
+            found: Vec::new(),
             error: None,
             degraded: None,
         }

@@ -23,7 +23,7 @@ const FRAME: Duration = Duration::from_millis(120);
 const FRAMES: [char; 10] = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏'];
 
 /// What a command needs of a terminal; tests script one.
-pub trait Terminal {
+pub trait Terminal: Send {
     /// Writes a line of data to stdout.
     fn data(&mut self, line: &str);
     /// Says a line on stderr, unless told to be quiet.

@@ -32,7 +32,7 @@ pub use reference::reference;
 pub use secret_source::{Person, SecretCause, SecretError, SecretSource, Surroundings};
 #[cfg(feature = "bench")]
 pub use section::bench::Bench;
-pub use section::dialect::{Overrides as DialectOverrides, PathTemplate};
+pub use section::dialect::{LeftOpen, Overrides as DialectOverrides, PathTemplate};
 pub use section::guard::{AllowedHost, Guard, Origin};
 pub use section::identity::{Allowance, Choosing, Identity, PathPrefix};
 pub use section::limits::Limits;

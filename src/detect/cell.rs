@@ -118,7 +118,7 @@ impl Cell {
             Self::ChannelBase => quoted(&dialect.channel_base),
             Self::RefreshPath => quoted(&dialect.refresh_path),
             Self::ProfilePath => quoted(&dialect.profile_path),
-            Self::SessionHeader => quoted(&in_title_case(dialect.session_header.as_str())),
+            Self::SessionHeader => quoted(&in_title_case(dialect.session_header.get().as_str())),
             Self::ScVersion => dialect.sc_version.to_string(),
             Self::ContentType => quoted(dialect.sealed_content_type.to_str().unwrap_or_default()),
             Self::Envelope => word(|spelling| match spelling.envelope {
@@ -187,7 +187,7 @@ impl Cell {
             Self::ChannelBase => into.channel_base.clone_from(&from.channel_base),
             Self::RefreshPath => into.refresh_path.clone_from(&from.refresh_path),
             Self::ProfilePath => into.profile_path.clone_from(&from.profile_path),
-            Self::SessionHeader => into.session_header.clone_from(&from.session_header),
+            Self::SessionHeader => into.session_header = from.session_header.get().into(),
             Self::ScVersion => into.sc_version = from.sc_version,
             Self::ContentType => into.sealed_content_type.clone_from(&from.sealed_content_type),
             Self::EmptyBody => into.empty_body = from.empty_body,

@@ -47,7 +47,7 @@ impl Search<'_> {
     }
 
     pub(super) fn settle_header(&mut self, header: HeaderName) {
-        self.dialect.session_header = header.clone();
+        self.dialect.session_header = header.clone().into();
         self.session_headers = vec![header];
     }
 

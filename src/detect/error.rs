@@ -40,6 +40,9 @@ pub enum DetectError {
         /// Status and code.
         answer: String,
     },
+    /// The portal's key is under no known path.
+    #[error("no known path serves the channel's key")]
+    NoKey,
     /// The portal's key cannot be used.
     #[error(transparent)]
     Key(#[from] ChannelError),
@@ -82,7 +85,7 @@ impl DetectError {
             Self::NoLogin => {
                 "is the URL's path prefix right, and the portal's name? Otherwise name the bases yourself"
             }
-            Self::NoChannel => "name the channel's base path yourself",
+            Self::NoChannel | Self::NoKey => "name the channel's base path yourself",
             Self::NoSession(_) => {
                 "is client_hash the one that the portal knows? Otherwise ask for its OAEP hashes"
             }

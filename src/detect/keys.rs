@@ -5,33 +5,34 @@ use super::reading::Reading;
 use super::search::Search;
 use super::{Cell, Confidence, DetectError};
 use crate::channel::{
-    AwaitingId, Base64, Bootstrap, Channel, EnvelopeForm, KeyExchange, OaepHash, PortalKey, Spelling,
+    AwaitingId, Base64, Bootstrap, Channel, EnvelopeForm, KeyExchange, PortalKey, Spelling,
 };
 use crate::portal::wire::{AnnouncedKey, Data, channel_session};
 use crate::portal::{Dialect, Endpoint, Preset};
-
-/// Hash and mask hash, the most likely first (PROTOCOL section 3.2). Java's default is the second.
-const HASHES: [(OaepHash, OaepHash); 4] = [
-    (OaepHash::Sha256, OaepHash::Sha256),
-    (OaepHash::Sha256, OaepHash::Sha1),
-    (OaepHash::Sha1, OaepHash::Sha1),
-    (OaepHash::Sha1, OaepHash::Sha256),
-];
 
 impl Search<'_> {
     /// Opens a channel, in the first form that the portal takes. Only success is a sign: the message that tells a
     /// wrong hash from a wrong key is localized.
     pub(super) async fn open_channel(&mut self, announced: &AnnouncedKey) -> Result<(), DetectError> {
+        let Some(refused) = self.open_by_session(announced).await? else { return Ok(()) };
+        self.open_by_first_message(announced, refused).await
+    }
+
+    /// The same by `POST session` alone; how the portal refused the last form, if it took none.
+    pub(super) async fn open_by_session(
+        &mut self,
+        announced: &AnnouncedKey,
+    ) -> Result<Option<String>, DetectError> {
         let key = PortalKey::parse(&announced.id, &announced.spki)?;
         let own = alphabet_of(&announced.spki);
-        let other = match own {
-            Base64::Standard => Base64::Url,
-            Base64::Url => Base64::Standard,
-        };
+        let candidates = self.candidates;
+        let mut alphabets = candidates.alphabets.clone();
+        alphabets.sort_by_key(|alphabet| *alphabet != own);
         let mut last = String::new();
-        for (base64, confidence) in [(own, Confidence::Inferred), (other, Confidence::Seen)] {
-            for (oaep_hash, mgf1_hash) in HASHES {
-                let spelling = Spelling { oaep_hash, mgf1_hash, base64, ..default_spelling() };
+        for base64 in alphabets {
+            let confidence = if base64 == own { Confidence::Inferred } else { Confidence::Seen };
+            for (oaep_hash, mgf1_hash) in candidates.hashes.iter().copied() {
+                let spelling = Spelling { oaep_hash, mgf1_hash, base64, ..self.spelling() };
                 let (answer, opened) = self.make_session(&key, spelling).await?;
                 if let Some(channel) = opened {
                     self.keys_taken(spelling, channel, &answer);
@@ -44,15 +45,21 @@ impl Search<'_> {
                         }
                     };
                     self.note(Cell::Base64, confidence, why);
-                    return Ok(());
+                    return Ok(None);
                 }
                 last = answer.brief();
                 if answer.reading() == Reading::Absent {
-                    return self.open_by_first_message(&key, own, last).await;
+                    return Ok(Some(last));
                 }
             }
         }
-        self.open_by_first_message(&key, own, last).await
+        Ok(Some(last))
+    }
+
+    /// As far as it is known; else what PROTOCOL takes for most likely.
+    fn spelling(&self) -> Spelling {
+        let guide = || Dialect::preset(Preset::Guide, "").channel.expect("the guide's preset has a channel");
+        self.dialect.channel.unwrap_or_else(guide)
     }
 
     async fn make_session(
@@ -76,7 +83,7 @@ impl Search<'_> {
     fn keys_taken(&mut self, spelling: Spelling, channel: Channel, answer: &Answer) {
         self.dialect.channel = Some(spelling);
         self.channel = Some(channel);
-        let first = (spelling.oaep_hash, spelling.mgf1_hash) == HASHES[0];
+        let first = self.candidates.hashes.first() == Some(&(spelling.oaep_hash, spelling.mgf1_hash));
         let others = if first { "" } else { ", and refused under what is more likely" };
         let why = format!("keys wrapped so were taken ({}){others}", answer.brief());
         self.note(Cell::OaepHash, Confidence::Seen, why.clone());
@@ -91,14 +98,14 @@ impl Search<'_> {
     /// SCv2 type 1 (ruling 11), for a portal that takes no keys by `POST session`.
     async fn open_by_first_message(
         &mut self,
-        key: &PortalKey,
-        own: Base64,
+        announced: &AnnouncedKey,
         refused: String,
     ) -> Result<(), DetectError> {
+        let key = PortalKey::parse(&announced.id, &announced.spki)?;
         let calls = [Endpoint::RegisterVerify, Endpoint::Refresh].into_iter().cycle();
         // Another call for each content type: what comes later needs their rate limits too.
         for (content_type, call) in self.candidates.content_types.clone().into_iter().rev().zip(calls) {
-            for (oaep_hash, mgf1_hash) in HASHES {
+            for (oaep_hash, mgf1_hash) in self.candidates.hashes.iter().copied() {
                 if self.prober.left(call) == 0 {
                     return Err(DetectError::NoSession(refused));
                 }
@@ -107,10 +114,10 @@ impl Search<'_> {
                     mgf1_hash,
                     envelope: EnvelopeForm::Binary,
                     key_exchange: KeyExchange::FirstMessage,
-                    base64: own,
-                    ..default_spelling()
+                    base64: alphabet_of(&announced.spki),
+                    ..self.spelling()
                 };
-                let (bootstrap, _) = Bootstrap::start(key, spelling, &mut rand::rng())?;
+                let (bootstrap, _) = Bootstrap::start(&key, spelling, &mut rand::rng())?;
                 let mut probe = self.plain_probe(call);
                 let plain = probe.body.take().unwrap_or_default();
                 let (message, awaiting) = bootstrap.first_message(&plain, &mut rand::rng())?;
@@ -160,12 +167,6 @@ impl Search<'_> {
 /// The alphabet that the portal writes its own key in. One that gives no sign is the standard one.
 fn alphabet_of(spki: &str) -> Base64 {
     if spki.contains(['-', '_']) && !spki.contains("-----") { Base64::Url } else { Base64::Standard }
-}
-
-/// What PROTOCOL takes for most likely.
-fn default_spelling() -> Spelling {
-    let guide = Dialect::preset(Preset::Guide, "").channel;
-    guide.expect("the guide's preset has a channel")
 }
 
 #[cfg(test)]

@@ -22,14 +22,17 @@ impl Search<'_> {
     }
 
     /// How the portal answers where it serves nothing.
-    async fn nowhere(&mut self, below: &str) -> Result<StatusCode, DetectError> {
+    pub(super) async fn nowhere(&mut self, below: &str) -> Result<StatusCode, DetectError> {
         let probe = Probe::get(Endpoint::PublicKey, format!("{below}/{}", invented()));
         let answer = self.prober.send(&probe, None).await?;
         self.prober.ledger.was_nowhere();
         Ok(answer.status)
     }
 
-    async fn find_channel(&mut self, nowhere: StatusCode) -> Result<Option<AnnouncedKey>, DetectError> {
+    pub(super) async fn find_channel(
+        &mut self,
+        nowhere: StatusCode,
+    ) -> Result<Option<AnnouncedKey>, DetectError> {
         let (mut all_alike, mut trouble) = (true, None);
         for base in self.candidates.channel_bases.clone() {
             self.dialect.channel_base.clone_from(&base);

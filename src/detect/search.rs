@@ -26,7 +26,7 @@ pub struct Target {
 }
 
 /// The person who watches.
-pub trait Talk {
+pub trait Talk: Send {
     /// One step is done: a sentence about it.
     fn step(&mut self, sentence: &str);
     /// Whether the account may be logged in to confirm what was found.
@@ -100,7 +100,12 @@ pub(super) struct Search<'a> {
 }
 
 impl<'a> Search<'a> {
-    fn new(target: &'a Target, settings: Settings, clock: SharedClock, talk: &'a mut dyn Talk) -> Self {
+    pub(super) fn new(
+        target: &'a Target,
+        settings: Settings,
+        clock: SharedClock,
+        talk: &'a mut dyn Talk,
+    ) -> Self {
         Self {
             prober: Prober::new(target.upstream.clone(), target.injected.clone(), settings, clock),
             candidates: &target.candidates,
@@ -142,11 +147,11 @@ impl<'a> Search<'a> {
     }
 
     /// Gives the channel back to the portal; that it fails is no loss, since channels expire.
-    async fn close(&mut self) {
+    pub(super) async fn close(&mut self) {
         let Some(channel) = self.channel.take() else { return };
         let path = self.dialect.path(Endpoint::SessionClose);
         let mut probe = Probe::post(Endpoint::SessionClose, path, Vec::new());
-        probe.headers.push((self.dialect.session_header.clone(), channel.id_header().clone()));
+        probe.headers.push((self.dialect.session_header.get(), channel.id_header().clone()));
         if let Err(error) = self.prober.try_send(&probe, None).await {
             tracing::debug!(%error, "the channel stays open until it expires");
         }

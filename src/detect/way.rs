@@ -21,7 +21,7 @@ impl Search<'_> {
     pub(super) fn way(&self) -> Option<Way> {
         let Spelling { envelope, aad, base64, .. } = self.dialect.channel?;
         Some(Way {
-            session_header: self.dialect.session_header.clone(),
+            session_header: self.dialect.session_header.get(),
             version: self.dialect.sc_version,
             content_type: self.dialect.sealed_content_type.clone(),
             envelope,

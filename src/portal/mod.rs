@@ -15,7 +15,7 @@ pub(crate) mod wire;
 
 pub use account::Account;
 pub use adopted::Adopted;
-pub use client::{Client, Settings, Unsealed, unseal};
+pub use client::{Client, Finder, Scout, Scouted, Settings, Unsealed, unseal};
 pub use dialect::{
     BadTemplate, Dialect, EmptyBody, Endpoint, MethodForm, MissingValue, Preset, RequestTemplate,
     RequestTemplates,

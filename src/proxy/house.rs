@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use http::HeaderName;
-
+use crate::channel::SessionHeader;
 use crate::clock::SharedClock;
 use crate::held::HeldBytes;
 use crate::portal::{Adopted, EmptyBody};
@@ -45,7 +44,7 @@ pub struct Settings {
     /// A channel younger than this is not blamed for a 4000 (PROTOCOL section 13).
     pub fresh_channel: Duration,
     /// The header that names the channel; the answer to a first message may have it too (ruling 11).
-    pub session_header: HeaderName,
+    pub session_header: SessionHeader,
     /// What stands for the body of a sealed call that has none (ruling 4).
     pub empty_body: EmptyBody,
     /// Whether a success in the clear is accepted on a sealed route.

@@ -86,6 +86,7 @@ impl Proxy {
         caller: &Caller,
     ) -> Result<Answer, ProxyError> {
         let Settings { sealed_answer, session_header, .. } = &self.house.settings;
+        let session_header = session_header.get();
         let reply = self.upstream.send_hearing(outgoing, &self.teller(caller)).await?;
         let (mut parts, body) = reply.into_parts();
         let mut room = self.house.held.room();
@@ -93,10 +94,10 @@ impl Proxy {
         // While it is opened there are two of it.
         room.grow(body.len()).map_err(UpstreamError::from)?;
         let Unsealed { body, was_sealed, keys_refused } =
-            unseal(passage, session_header, &parts.headers, body)?;
+            unseal(passage, &session_header, &parts.headers, body)?;
         let body = room.keep(body);
         // Whoever has the channel's id can close it: the client has no use for it.
-        parts.headers.remove(session_header);
+        parts.headers.remove(&session_header);
         let reading = Reading::of(parts.status, &parts.headers, &body);
         Ok(Answer { parts, body, was_sealed, keys_refused, reading })
     }

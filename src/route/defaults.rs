@@ -6,8 +6,8 @@ use super::{BadPattern, Bearer, Protection, Replay, Rule};
 /// Where a dialect keeps its calls; paths relative to the base URL, a trailing `*` stands for all below.
 #[derive(Debug, Clone, Copy)]
 pub struct DialectPaths<'a> {
-    /// Where the channel's calls are, such as `/web/v1/secure-channel`; without a slash at the end.
-    pub channel_base: &'a str,
+    /// Where the channel's calls are, or may be, such as `/web/v1/secure-channel`; without a slash at the end.
+    pub channel_bases: &'a [String],
     /// The logout call.
     pub logout_path: &'a str,
     /// Calls that come before a login and never carry the bearer.
@@ -32,14 +32,13 @@ pub fn default_rules(paths: DialectPaths<'_>) -> Result<Vec<Rule>, BadPattern> {
     };
     let shown_once = |path: &str, bearer| Rule { bearer, replay: Replay::Never, ..Rule::for_path(path) };
 
-    let mut rules = vec![
-        // A channel cannot carry its own making.
-        Rule {
-            protection: Protection::Plain,
-            ..shown_once(&format!("{}/*", paths.channel_base), Bearer::Never)
-        },
-        Rule { protection: Protection::Plain, ..shown_once(paths.logout_path, Bearer::Required) },
-    ];
+    // A channel cannot carry its own making.
+    let channel_calls = paths.channel_bases.iter().map(|base| Rule {
+        protection: Protection::Plain,
+        ..shown_once(&format!("{base}/*"), Bearer::Never)
+    });
+    let mut rules: Vec<Rule> = channel_calls.collect();
+    rules.push(Rule { protection: Protection::Plain, ..shown_once(paths.logout_path, Bearer::Required) });
     for path in paths.sealed {
         Pattern::compile(path)?;
         let rule = Rule { protection: Protection::Sealed, replay: Replay::Buffered, ..Rule::for_path(path) };
@@ -64,7 +63,7 @@ mod tests {
                 .map(|path| format!("{auth}{path}"))
                 .into();
         let rules = default_rules(DialectPaths {
-            channel_base: "/web/v1/secure-channel",
+            channel_bases: &["/web/v1/secure-channel".to_owned()],
             logout_path: "/web/v1/tenant/auth/logout",
             before_login: &before_login,
             sealed: &sealed,

@@ -14,8 +14,8 @@ use super::status::Published;
 use super::tally::{Counters, Jumps, Tally};
 use super::waiting::{Ask, ask};
 use super::{
-    Challenge, Credentials, FactorKind, Lease, MemoryStore, OpenChannel, Passage, Portal, SessionError,
-    Settings, Status, Store, Tokens,
+    Challenge, Credentials, FactorKind, Findings, FoundSetting, Lease, MemoryStore, OpenChannel, Passage,
+    Portal, SessionError, Settings, Status, Store, Tokens,
 };
 use crate::clock::SharedClock;
 use crate::secret::OneTimeCode;
@@ -44,6 +44,7 @@ pub(super) struct Shared {
     tally: Arc<Tally>,
     store: Arc<dyn Store>,
     patience: Duration,
+    findings: Findings,
     /// The newest generation that a client logged out, one up; zero for none.
     ended: AtomicU64,
     pub(super) end_noticed: Notify,
@@ -100,6 +101,7 @@ impl SessionHandle {
             clock: Arc::clone(&clock),
             tally: Arc::clone(&tally),
             patience: settings.wait_timeout,
+            findings: portal.findings(),
             ended: AtomicU64::new(0),
             end_noticed: Notify::new(),
             closing,
@@ -112,6 +114,11 @@ impl SessionHandle {
         let owner = Owner::new(Arc::new(tools), Arc::clone(&shared), publish);
         tokio::spawn(owner.run(mailbox, desk, close));
         Self { asks, orders, published, keeper, shared }
+    }
+
+    /// What was found out about settings that the configuration leaves open.
+    pub fn found(&self) -> Vec<FoundSetting> {
+        self.shared.findings.list()
     }
 
     /// The lease, if there is a good one right now. Never waits.

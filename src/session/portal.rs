@@ -4,7 +4,7 @@ use std::fmt;
 use std::future::Future;
 use std::time::{Duration, SystemTime};
 
-use super::{OpenChannel, Passage};
+use super::{Findings, OpenChannel, Passage};
 use crate::channel::{Bootstrap, Channel};
 use crate::secret::{AccessToken, LoginSessionId, OneTimeCode, Password, RefreshToken};
 
@@ -14,6 +14,11 @@ use crate::secret::{AccessToken, LoginSessionId, OneTimeCode, Password, RefreshT
 pub trait Portal: fmt::Debug + Send + Sync + 'static {
     /// Whether the dialect has a secure channel at all, and which of the session's own calls it seals.
     fn seals(&self, call: OwnCall) -> bool;
+
+    /// What it finds out about settings that are left open.
+    fn findings(&self) -> Findings {
+        Findings::default()
+    }
 
     /// Fetches the key and opens a channel: `GET public-key`, `POST session` (PROTOCOL 3.1, 3.2). A refused
     /// key id is answered inside by one fresh key. Where the keys travel inside a message (ruling 11), they are

@@ -16,7 +16,7 @@ pub(crate) const DEADLINE: Duration = Duration::from_secs(10);
 
 pub(crate) fn settings(url: &str) -> Settings {
     let sealed = SealedHeaders {
-        session: HeaderName::from_static("x-sc-session-id"),
+        session: HeaderName::from_static("x-sc-session-id").into(),
         version: true,
         content_type: HeaderValue::from_static("application/json;charset=UTF-8"),
     };

@@ -319,8 +319,8 @@ impl Outgoing {
         headers.insert(header::HOST, base.host_header().clone());
         if let Some(channel) = channel {
             match channel {
-                Named::ById(id) => _ = headers.insert(&sealed.session, id),
-                Named::ByItsKeys => _ = headers.remove(&sealed.session),
+                Named::ById(id) => _ = headers.insert(sealed.session.get(), id),
+                Named::ByItsKeys => _ = headers.remove(sealed.session.get()),
             }
             headers.insert(header::CONTENT_TYPE, sealed.content_type.clone());
             if sealed.version {

@@ -4,7 +4,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use http::{HeaderName, HeaderValue};
+use http::HeaderValue;
+
+use crate::channel::SessionHeader;
 
 use super::Via;
 use crate::held::HeldBytes;
@@ -90,7 +92,7 @@ pub struct ClientIdentity {
 #[derive(Debug, Clone)]
 pub struct SealedHeaders {
     /// `X-Secure-Channel-Session-Id` or `X-SC-Session-Id`.
-    pub session: HeaderName,
+    pub session: SessionHeader,
     /// Whether `X-SC-Version: 2` goes beside it.
     pub version: bool,
     /// The `Content-Type` of a sealed body.

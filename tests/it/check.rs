@@ -107,6 +107,26 @@ impl Said {
 }
 
 #[tokio::test]
+async fn what_is_auto_is_found_and_shown_before_the_channel_is_opened() {
+    let open = "[state]\ndir = \"state\"\n[dialect]\nsession_header = \"auto\"\noaep_hash = \"auto\"\n";
+    let set_up = SetUp::new().await.but("[state]\n            dir = \"state\"", open);
+    let said = set_up.check(&[]).await;
+    assert_eq!(said.exit, 0, "{}", said.text);
+    let line = said
+        .text
+        .lines()
+        .find(|line| line.starts_with("✓ dialect"))
+        .unwrap_or_else(|| panic!("{}", said.text));
+    for part in [
+        "dialect.session_header = \"X-Secure-Channel-Session-Id\" (seen)",
+        "dialect.oaep_hash = \"sha256\" (seen)",
+    ] {
+        assert!(line.contains(part), "{line}");
+    }
+    assert_eq!(set_up.sim.open_channels(), 0);
+}
+
+#[tokio::test]
 async fn everything_in_order_is_said_stage_by_stage_and_leaves_nothing_signed_in() {
     let set_up = SetUp::new().await;
     let said = set_up.check(&["--login"]).await;

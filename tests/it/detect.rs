@@ -404,7 +404,7 @@ async fn keys_go_in_a_first_message_where_no_session_call_takes_them() {
         assert_eq!(spelling.key_exchange, KeyExchange::FirstMessage, "{told}");
         assert_eq!(Cell::Mgf1Hash.written(&found.dialect), format!("\"{mgf1}\""), "{told}");
         assert_eq!(Cell::Envelope.written(&found.dialect), "\"binary\"", "{told}");
-        assert_eq!(found.dialect.session_header, "x-sc-session-id", "{told}");
+        assert_eq!(found.dialect.session_header.get(), "x-sc-session-id", "{told}");
     }
 }
 
@@ -449,7 +449,7 @@ async fn what_cannot_be_found_out_is_told_with_what_to_do() {
     let mut no_prefix = target(&sim);
     let url = format!("http://{}", sim.addr()).parse().unwrap();
     let sealed = SealedHeaders {
-        session: HeaderName::from_static("x-sc-session-id"),
+        session: HeaderName::from_static("x-sc-session-id").into(),
         version: false,
         content_type: HeaderValue::from_static("application/json"),
     };

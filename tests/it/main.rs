@@ -4,6 +4,7 @@
 
 mod account;
 mod architecture;
+mod auto_dialect;
 mod browser;
 mod channel_loss;
 mod check;

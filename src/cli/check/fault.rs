@@ -9,7 +9,7 @@ use clap::CommandFactory;
 use super::holder;
 use crate::admin::{Problem, Whose};
 use crate::app::StartError;
-use crate::channel::{Aad, ChannelError, EnvelopeForm, OaepHash};
+use crate::channel::{Aad, ChannelError, EnvelopeForm, OaepHash, Spelling};
 use crate::cli::args::Arguments;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
@@ -154,6 +154,23 @@ pub(super) fn of_key(error: &PortalError, config: &Config) -> Fault {
     }
 }
 
+/// The search for what is `auto`.
+pub(super) fn of_search(error: &PortalError, config: &Config) -> Fault {
+    let fault = of_call(error);
+    match error.kind {
+        Kind::NotUnderstood(why) => Fault {
+            what: format!(
+                "what is \"auto\" in [dialect] cannot be found out at {}: {why}",
+                config.upstream.url
+            ),
+            hint: Some(format!("set it by hand{}", detect("; "))),
+            who: Whose::Person,
+            ..fault
+        },
+        _ => fault,
+    }
+}
+
 fn of_channel(error: &ChannelError) -> Fault {
     let hint = match error {
         ChannelError::PinMismatch { .. } => {
@@ -259,8 +276,7 @@ fn detect(before: &str) -> String {
 }
 
 /// How sealed bodies are spelled, on one line.
-pub(super) fn spelling(config: &Config) -> String {
-    let Some(channel) = config.dialect().channel else { return "no channel".into() };
+pub(super) fn spelling(channel: Spelling) -> String {
     let envelope = match channel.envelope {
         EnvelopeForm::Json => "json",
         EnvelopeForm::Binary => "binary",

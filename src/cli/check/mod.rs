@@ -25,6 +25,7 @@ use crate::channel::KeyExchange;
 use crate::clock::SystemClock;
 use crate::config::{Config, Inputs};
 use crate::identity::IdentityName;
+use crate::portal::Client;
 use crate::session::Credentials;
 
 /// How long a login may take: a code that was used already makes it wait for the next, up to 30 s, and a refused
@@ -224,6 +225,8 @@ async fn portal(
             .map(|detail| Passed { value: (), detail })
         })
         .await;
+    let is_open = !config.dialect.left_open().is_none();
+    let known = if is_open { find_out(stages, known, client, config).await } else { known };
     let ready = if let Some(spelling) = config.dialect().channel {
         let key = stages
             .stage("public key", known, |()| async {
@@ -243,7 +246,10 @@ async fn portal(
                     let passage = session.passage().await;
                     let passage = passage.map_err(|error| fault::of_opening(&error, config))?;
                     let open = passage.open_channel().map(|open| left(open.expires_at())).unwrap_or_default();
-                    Ok(Passed { value: (), detail: format!("open for {open}; {}", fault::spelling(config)) })
+                    Ok(Passed {
+                        value: (),
+                        detail: format!("open for {open}; {}", fault::spelling(passage.spelling())),
+                    })
                 })
                 .await
         }
@@ -255,6 +261,23 @@ async fn portal(
     };
     sign_in(stages, ready.filter(|()| login), visit, credentials).await;
     session.close().await;
+}
+
+/// What is `auto` in the dialect.
+async fn find_out(
+    stages: &mut Stages<'_, impl Terminal>,
+    known: Option<()>,
+    client: &Client,
+    config: &Config,
+) -> Option<()> {
+    stages
+        .stage("dialect", known, |()| async {
+            let found = client.find_out().await.map_err(|error| fault::of_search(&error, config))?;
+            let told =
+                found.iter().map(|found| format!("{} = {} ({})", found.setting, found.value, found.sure));
+            Ok(Passed { value: (), detail: told.collect::<Vec<_>>().join(", ") })
+        })
+        .await
 }
 
 /// How long until then, for a person.

@@ -43,6 +43,9 @@ section! {
             channel_backoff_first: Duration = Fallback::Is(r#""250ms""#), span(ms(10), HOUR);
         "The longest such pause."
             channel_backoff_most: Duration = Fallback::Is(r#""5s""#), span(ms(10), HOUR);
+        "For how long what was found out of a dialect that is auto is not searched for again. A channel that lasts less \
+         is a sign that something of it has changed."
+            find_again: Duration = Fallback::Is(r#""60s""#), span(ms(100), DAY);
         "For how long after it was opened a channel is not held to be the cause of a refusal."
             fresh_channel: Duration = Fallback::Is(r#""5s""#), span(ms(0), HOUR);
         "Messages after which a channel is replaced by a new one."

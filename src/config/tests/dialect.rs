@@ -36,7 +36,7 @@ fn every_cell_can_be_overridden_by_itself() {
     assert_eq!(seen("channel_base = \"/sc\"", |d| d.channel_base.clone()), "/sc");
     assert_eq!(seen("logout_path = \"{auth}/bye\"", |d| d.path(Endpoint::Logout)), "/web/v1/tenant/auth/bye");
     assert_eq!(
-        seen("session_header = \"X-SC-Session-Id\"", |d| d.session_header.to_string()),
+        seen("session_header = \"X-SC-Session-Id\"", |d| d.session_header.get().to_string()),
         "x-sc-session-id"
     );
     assert_eq!(seen("sc_version = true", |d| d.sc_version.to_string()), "true");
@@ -50,6 +50,21 @@ fn every_cell_can_be_overridden_by_itself() {
     let hashes = |c: &Spelling| format!("{:?} {:?}", c.oaep_hash, c.mgf1_hash);
     assert_eq!(channel(hashes, "oaep_hash = \"sha1\""), "Sha1 Sha256");
     assert_eq!(channel(hashes, "mgf1_hash = \"sha1\""), "Sha256 Sha1");
+}
+
+#[test]
+fn what_is_auto_is_left_open_and_stays_as_the_preset_has_it_until_it_is_found() {
+    let text = "[dialect]\nchannel_base = \"auto\"\nsession_header = \"auto\"\noaep_hash = \"auto\"\n";
+    let config = good(&format!("{text}mgf1_hash = \"auto\"\nbase64 = \"auto\"\n"));
+    let open = config.dialect.left_open();
+    assert!(open.channel_base && open.session_header && open.oaep_hash && open.mgf1_hash && open.base64);
+    assert!(good("[dialect]\nbase64 = \"url\"\n").dialect.left_open().is_none());
+    let mut dialect = preset();
+    assert_eq!(config.dialect.apply(&mut dialect), [""; 0]);
+    assert_eq!(format!("{dialect:?}"), format!("{:?}", preset()));
+    let clone = dialect.clone();
+    dialect.session_header.found(http::HeaderName::from_static("x-sc-session-id"));
+    assert_eq!(clone.session_header.get(), "x-sc-session-id");
 }
 
 #[test]

@@ -249,7 +249,12 @@ fn each_kind_of_problem_has_its_text() {
     );
     one(
         "[dialect]\nsession_header = \"a b\"\n",
-        "4:18: 'session_header' must be a header name, in quotes, not \"a b\"",
+        "4:18: 'session_header' must be a header name, or \"auto\", in quotes, not \"a b\"",
+    );
+    hinted(
+        "[dialect]\nkey_exchange = \"first-message\"\nmgf1_hash = \"auto\"\n",
+        "5:13: 'mgf1_hash' cannot be \"auto\" with key_exchange = \"first-message\"",
+        "no harmless call shows it there: `portunus detect` finds it out with a few that count",
     );
     hinted(
         "[portal]\ndialect = \"plain\"\n[dialect]\naad = \"none\"\n",

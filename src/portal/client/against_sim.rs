@@ -135,7 +135,7 @@ fn in_our_words(theirs: &portal_sim::Dialect, portal: &str) -> Dialect {
     ours.login_base.clone_from(&theirs.login_base);
     ours.channel_base.clone_from(&theirs.channel_base);
     ours.refresh_path.clone_from(&theirs.refresh_path);
-    ours.session_header = theirs.session_header.parse().unwrap();
+    ours.session_header = theirs.session_header.parse::<HeaderName>().unwrap().into();
     ours.sc_version = theirs.sc_version;
     ours.sealed_content_type = theirs.sealed_content_type.parse().unwrap();
     ours.accept_plain_success = theirs.sealed_answers == portal_sim::SealedAnswers::Never;
@@ -199,7 +199,7 @@ const PRESETS: [(portal_sim::Preset, Preset); 5] = [
 async fn every_preset_lives_a_whole_life() {
     for (theirs, ours) in PRESETS {
         let mut world = World::preset(theirs).await;
-        world.caller.dialect = Dialect::preset(ours, &world.sim.settings().portal);
+        world.caller.dialect = Dialect::preset(ours, &world.sim.settings().portal).into();
         world.whole_life().await;
     }
 }
@@ -318,7 +318,7 @@ async fn a_key_that_changes_is_accepted_without_a_pin_and_noticed() {
 #[tokio::test]
 async fn a_wrong_oaep_hash_is_refused_after_one_fresh_key() {
     let mut world = World::preset(portal_sim::Preset::Guide).await;
-    world.caller.dialect.channel.as_mut().unwrap().oaep_hash = OaepHash::Sha1;
+    Arc::make_mut(&mut world.caller.dialect).channel.as_mut().unwrap().oaep_hash = OaepHash::Sha1;
     let error = world.caller.open_channel(None, &world.last).await.unwrap_err();
     assert_eq!((error.kind, error.code.as_deref()), (Kind::Refused, Some("4000")));
 }

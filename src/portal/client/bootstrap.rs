@@ -39,7 +39,7 @@ impl<D: Door> Caller<D> {
         pin: Option<Fingerprint>,
         last: &LastKey,
     ) -> Result<Opening, PortalError> {
-        let Some(spelling) = self.dialect.channel else {
+        let Some(spelling) = self.spelled().channel else {
             return Err(failure(Endpoint::Session, Kind::NotUnderstood("the dialect has no secure channel")));
         };
         let start = |key: AnnouncedKey| start(&key, spelling, pin, last);

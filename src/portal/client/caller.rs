@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method as HttpMethod, StatusCode,
 use super::door::{Answered, Door, Lost, Parcel};
 use super::request::{self, Body};
 use super::seal::{Sealer, Unsealed, is_envelope, unsealed};
-use super::{Dialect, Endpoint, Settings};
+use super::{Dialect, Endpoint, Finder, Settings};
 use crate::channel::ChannelError;
 use crate::portal::EmptyBody;
 use crate::portal::refusal::{Refused, Sealing};
@@ -21,10 +21,12 @@ use crate::session::{CodeSent, Initiated, Method, PortalError, PortalErrorKind a
 /// Makes the calls of one identity.
 pub(in crate::portal) struct Caller<D> {
     pub(in crate::portal) door: D,
-    pub(in crate::portal) dialect: Dialect,
+    pub(in crate::portal) dialect: Arc<Dialect>,
     pub(in crate::portal) settings: Settings,
     pub(in crate::portal) wall: Arc<dyn Fn() -> SystemTime + Send + Sync>,
     pub(in crate::portal) is_envelope: fn(&[u8]) -> bool,
+    /// Finds out what the dialect leaves open, if anything.
+    pub(in crate::portal) finder: Option<Finder>,
     /// Calls that the portal itself said need the channel (PROTOCOL section 13); a bit each.
     learnt: AtomicU32,
 }
@@ -43,12 +45,19 @@ impl<D: Door> Caller<D> {
     pub(in crate::portal) fn new(door: D, dialect: Dialect) -> Self {
         Self {
             door,
-            dialect,
+            dialect: Arc::new(dialect),
             settings: Settings::default(),
             wall: Arc::new(SystemTime::now),
             is_envelope,
+            finder: None,
             learnt: AtomicU32::new(0),
         }
+    }
+
+    /// The dialect, with what was found out.
+    pub(super) fn spelled(&self) -> Arc<Dialect> {
+        let found = self.finder.as_ref().and_then(Finder::dialect);
+        found.unwrap_or_else(|| Arc::clone(&self.dialect))
     }
 
     /// Whether a call is sealed: by the dialect, or because the portal said that it must be.
@@ -126,7 +135,7 @@ impl<D: Door> Caller<D> {
 
     /// Idempotent (PROTOCOL section 3.3): a channel that the portal does not know is closed.
     pub(in crate::portal) async fn close_channel(&self, session: &HeaderValue) -> Result<(), PortalError> {
-        let mut extra = vec![(self.dialect.session_header.clone(), session.clone())];
+        let mut extra = vec![(self.dialect.session_header.get(), session.clone())];
         if self.dialect.sc_version {
             extra.push((X_SC_VERSION, HeaderValue::from_static("2")));
         }
@@ -144,7 +153,7 @@ impl<D: Door> Caller<D> {
         channel: Option<&dyn Sealer>,
         extra: Vec<(HeaderName, HeaderValue)>,
     ) -> Result<Success, PortalError> {
-        self.call_at(call, self.dialect.path(call), body, channel, extra).await
+        self.call_at(call, self.spelled().path(call), body, channel, extra).await
     }
 
     /// The same, at a path that says more than the dialect's.
@@ -185,7 +194,7 @@ impl<D: Door> Caller<D> {
             (None, EmptyBody::Object) => Body::new(b"{}".to_vec()),
             (None, EmptyBody::Header) => match channel.session() {
                 Some(session) => {
-                    extra.push((self.dialect.session_header.clone(), session));
+                    extra.push((self.dialect.session_header.get(), session));
                     if self.dialect.sc_version {
                         extra.push((X_SC_VERSION, HeaderValue::from_static("2")));
                     }
@@ -234,7 +243,7 @@ impl<D: Door> Caller<D> {
             (Some(channel), is_envelope) => {
                 let aged = self.sealing(channel);
                 let Unsealed { body, was_sealed, keys_refused } =
-                    unsealed(channel, is_envelope, &self.dialect.session_header, &headers, body)
+                    unsealed(channel, is_envelope, &self.dialect.session_header.get(), &headers, body)
                         .map_err(|_| unusable("the answer does not open under the channel's key"))?;
                 if !was_sealed && !self.dialect.believes_plain(status, &body) {
                     return Err(unusable(DOWNGRADE));

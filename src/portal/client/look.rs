@@ -4,12 +4,27 @@ use http::{HeaderValue, header};
 
 use super::bootstrap::check_pin;
 use super::caller::failure;
-use super::{Client, Endpoint};
+use super::{Client, Endpoint, Finder};
 use crate::channel::PortalKey;
 use crate::portal::wire;
-use crate::session::{PortalError, PortalErrorKind as Kind};
+use crate::session::{FoundSetting, PortalError, PortalErrorKind as Kind};
 
 impl Client {
+    /// What the dialect leaves open, found if it is not known yet.
+    ///
+    /// # Errors
+    /// Why it cannot be found.
+    pub async fn find_out(&self) -> Result<Vec<FoundSetting>, PortalError> {
+        let Some(finder) = &self.caller.finder else { return Ok(Vec::new()) };
+        finder.be_ready().await?;
+        Ok(finder.findings().list())
+    }
+
+    /// The finder, to be shared with another client of the same portal.
+    pub fn finder(&self) -> Option<Finder> {
+        self.caller.finder.clone()
+    }
+
     /// The key that the portal serves (PROTOCOL section 3.1): readable, strong enough, and the pinned one where
     /// one is pinned.
     ///

@@ -5,12 +5,13 @@
 //! seals never leaves plain, and its plain success is not believed. Refuses to know: budgets, back-off, and
 //! what a failure means for the login.
 //!
-//! `door` carries, `seal` seals and opens, `request` writes bodies, `caller` puts one call together, and
-//! `bootstrap` the two that open a channel.
+//! `door` carries, `seal` seals and opens, `request` writes bodies, `caller` puts one call together,
+//! `bootstrap` the two that open a channel, and `finder` knows how those are spelled where the dialect does not say.
 
 mod bootstrap;
 pub(super) mod caller;
 pub(super) mod door;
+mod finder;
 mod look;
 mod request;
 pub(super) mod seal;
@@ -28,7 +29,8 @@ use std::time::SystemTime;
 use crate::channel::Fingerprint;
 use crate::secret::{AccessToken, LoginSessionId, OneTimeCode, Password, RefreshToken};
 use crate::session::{
-    CodeSent, Initiated, Method, OpenChannel, Opening, OwnCall, Passage, Portal, PortalError, Tokens,
+    CodeSent, Findings, Initiated, Method, OpenChannel, Opening, OwnCall, Passage, Portal, PortalError,
+    Tokens,
 };
 use crate::upstream::{Injected, Jar, Upstream};
 
@@ -37,6 +39,7 @@ use caller::Caller;
 use door::UpstreamDoor;
 use seal::Sealer;
 
+pub use finder::{Finder, Scout, Scouted};
 pub use seal::{Unsealed, unseal};
 pub use settings::Settings;
 
@@ -63,6 +66,13 @@ impl Client {
         self
     }
 
+    /// The same, which finds out what its dialect leaves open.
+    #[must_use]
+    pub fn with_finder(mut self, finder: Option<Finder>) -> Self {
+        self.caller.finder = finder;
+        self
+    }
+
     /// The same by another wall clock than the machine's.
     #[must_use]
     pub fn with_wall(mut self, wall: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
@@ -77,7 +87,24 @@ impl Portal for Client {
     }
 
     async fn open_channel(&self) -> Result<Opening, PortalError> {
-        self.caller.open_channel(self.pin, &self.last_key).await
+        let open = || self.caller.open_channel(self.pin, &self.last_key);
+        let Some(finder) = &self.caller.finder else { return open().await };
+        finder.be_ready().await?;
+        let opened = match open().await {
+            Err(error) if finder.doubts(&error) => {
+                finder.search().await?;
+                open().await
+            }
+            opened => opened,
+        };
+        if opened.is_ok() {
+            finder.opened();
+        }
+        opened
+    }
+
+    fn findings(&self) -> Findings {
+        self.caller.finder.as_ref().map_or_else(Findings::default, |finder| finder.findings().clone())
     }
 
     async fn close_channel(&self, channel: &OpenChannel) -> Result<(), PortalError> {

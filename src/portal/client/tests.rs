@@ -241,7 +241,7 @@ async fn a_plain_success_to_a_sealed_call_is_not_believed() {
         "{error}"
     );
     let mut lenient = caller(Preset::Guide, [answer(200, data(json!({"sessionId": "s"})))]);
-    lenient.dialect.accept_plain_success = true;
+    Arc::make_mut(&mut lenient.dialect).accept_plain_success = true;
     assert!(initiate(&lenient, Some(&Glass::aged(60))).await.is_ok());
 }
 

@@ -11,9 +11,9 @@ mod request;
 #[cfg(test)]
 mod tests;
 
-use http::{HeaderName, HeaderValue};
+use http::HeaderValue;
 
-use crate::channel::Spelling;
+use crate::channel::{SessionHeader, Spelling};
 
 pub use endpoint::Endpoint;
 pub use preset::Preset;
@@ -53,7 +53,7 @@ pub struct Dialect {
     /// `None` where the deployment has no secure channel (`plain`).
     pub channel: Option<Spelling>,
     /// The header that names the channel.
-    pub session_header: HeaderName,
+    pub session_header: SessionHeader,
     /// Whether `X-SC-Version: 2` goes beside it.
     pub sc_version: bool,
     /// The `Content-Type` of a sealed body.

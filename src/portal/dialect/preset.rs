@@ -69,7 +69,7 @@ impl Dialect {
             terminate_path: "{security}/sessions/{session_id}".into(),
             terminate_others_path: "{security}/sessions/terminate-others".into(),
             channel: Some(SPELLING),
-            session_header: HeaderName::from_static("x-secure-channel-session-id"),
+            session_header: HeaderName::from_static("x-secure-channel-session-id").into(),
             sc_version: false,
             sealed_content_type: HeaderValue::from_static("application/json"),
             empty_body: EmptyBody::Object,
@@ -84,7 +84,7 @@ impl Dialect {
     fn scv2(portal: &str) -> Self {
         let mut dialect = Self::guide(portal);
         dialect.channel = Some(Spelling { envelope: EnvelopeForm::Binary, ..SPELLING });
-        dialect.session_header = HeaderName::from_static("x-sc-session-id");
+        dialect.session_header = HeaderName::from_static("x-sc-session-id").into();
         dialect.sc_version = true;
         dialect.sealed_content_type = HeaderValue::from_static("application/json;charset=UTF-8");
         let refresh = dialect.refresh_path.clone();
@@ -99,7 +99,7 @@ impl Dialect {
             login_base: "/login".into(),
             channel_base: "/sc".into(),
             refresh_path: "{auth}/refresh".into(),
-            session_header: HeaderName::from_static("x-sc-session-id"),
+            session_header: HeaderName::from_static("x-sc-session-id").into(),
             sc_version: true,
             method_form: MethodForm::AsReceived,
             ..Self::guide(portal)
@@ -214,7 +214,7 @@ mod tests {
         let cells = |preset| {
             let d = Dialect::preset(preset, "tenant");
             (
-                d.session_header.as_str().to_owned(),
+                d.session_header.get().to_string(),
                 d.sc_version,
                 d.sealed_content_type.to_str().unwrap().to_owned(),
                 d.channel.map(|spelling| spelling.envelope),

@@ -15,7 +15,8 @@ pub(super) fn render(order: Order<'_>, out: &mut Vec<u8>) {
     out.extend_from_slice(b" HTTP/1.1\r\nhost: ");
     out.extend_from_slice(base.host_header().as_bytes());
     out.extend_from_slice(b"\r\n");
-    let session = outgoing.channel().map(|_| &sealed.session);
+    let session = outgoing.channel().map(|_| sealed.session.get());
+    let session = session.as_ref();
     for (name, value) in outgoing.headers() {
         if !is_ours(name, outgoing, session) {
             field(name, value, out);
@@ -28,9 +29,9 @@ pub(super) fn render(order: Order<'_>, out: &mut Vec<u8>) {
     if let Some(bearer) = outgoing.bearer() {
         field(&header::AUTHORIZATION, bearer, out);
     }
-    if let Some(channel) = outgoing.channel() {
+    if let Some((channel, session)) = outgoing.channel().zip(session) {
         if let Named::ById(id) = channel {
-            field(&sealed.session, id, out);
+            field(session, id, out);
         }
         field(&header::CONTENT_TYPE, &sealed.content_type, out);
         if sealed.version {
