@@ -46,8 +46,8 @@ pub(crate) use login::{CODE_LENGTH, EMAIL_MAX, PASSWORD_LENGTH};
 pub use metrics::{Histogram, Metric, MetricKind, Sample, Value};
 pub use problem::Problem;
 pub use report::{
-    AccountReport, ChallengeReport, ChannelReport, ErrorReport, FactorName, FoundReport, HeldReport, IdentityReport,
-    MethodReport, State, StatusReport,
+    AccountReport, ChallengeReport, ChannelReport, ErrorReport, FactorName, FoundReport, HeldReport,
+    IdentityReport, MethodReport, State, StatusReport,
 };
 pub use server::{Limits, serve};
 pub use sign_in::{ChannelStanding, Pending, Phase, Pledge, SignIn, Standing};

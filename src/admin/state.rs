@@ -11,8 +11,8 @@ use super::account::Registering;
 use super::events::MAX_SUBSCRIBERS;
 use super::metrics::Metric;
 use super::report::{
-    AccountReport, ChallengeReport, ChannelReport, ErrorReport, FoundReport, HeldReport, IdentityReport, State,
-    StatusReport, masked, seconds_left, timestamp,
+    AccountReport, ChallengeReport, ChannelReport, ErrorReport, FoundReport, HeldReport, IdentityReport,
+    State, StatusReport, masked, seconds_left, timestamp,
 };
 use super::sign_in::{Phase, SignIn};
 use crate::account::Account;

@@ -37,6 +37,7 @@ mod nghttp2;
 mod own_answers;
 mod person;
 mod plain_world;
+mod protocol_rows;
 mod refresh;
 mod replay;
 mod streams;

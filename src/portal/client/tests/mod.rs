@@ -1,5 +1,7 @@
 //! The calls, over a door that answers from a script.
 
+mod liberal;
+
 use std::collections::VecDeque;
 use std::sync::Mutex;
 use std::time::Duration;
