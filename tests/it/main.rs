@@ -38,6 +38,7 @@ mod own_answers;
 mod person;
 mod plain_world;
 mod protocol_rows;
+mod recorded;
 mod refresh;
 mod replay;
 mod streams;
