@@ -176,10 +176,14 @@ impl<T: Terminal> Teller<'_, T> {
 
     fn conclude(&mut self, found: &Found) {
         let unsure = |confidence| found.findings.iter().filter(|f| f.confidence == confidence).count();
+        let departing = match found.overrides().len() {
+            0 => "to the letter".to_owned(),
+            1 => "and one setting departs from it".to_owned(),
+            many => format!("and {many} settings depart from it"),
+        };
         self.terminal.say(&format!(
-            "nearest preset: {}, and {} settings depart from it; {} settings are inferred, {} assumed; {}",
+            "nearest preset: {}, {departing}; inferred: {}, assumed: {}; {}",
             found.preset().name(),
-            found.overrides().len(),
             unsure(Confidence::Inferred),
             unsure(Confidence::Assumed),
             found.login,

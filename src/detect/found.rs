@@ -14,7 +14,7 @@ pub struct Found {
     pub login: LoginEnd,
     /// The calls that were made, and how often each.
     pub calls: Vec<(Endpoint, usize)>,
-    /// Paths asked for that turned out to be nobody's.
+    /// Calls that only looked whether anything is served at a path.
     pub lookups: usize,
 }
 

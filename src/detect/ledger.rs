@@ -8,8 +8,10 @@ use crate::portal::Endpoint;
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
     made: Vec<(Endpoint, Duration)>,
-    /// Calls of paths that turned out to be nobody's, which no limit counts.
-    lookups: usize,
+    /// Paths that were asked for and turned out to be nobody's, which no limit counts.
+    nobodys: usize,
+    /// Calls by another method than theirs, to see whether anything is served there. A limit may count them.
+    looks: Vec<Endpoint>,
     /// Until when the portal itself asked to wait.
     shut: Vec<(Endpoint, Duration)>,
 }
@@ -81,11 +83,17 @@ impl Ledger {
     /// The last call was of a path that is nobody's.
     pub(super) fn was_nowhere(&mut self) {
         self.made.pop();
-        self.lookups += 1;
+        self.nobodys += 1;
     }
 
+    /// The last call only looked whether anything is served there.
+    pub(super) fn was_a_look(&mut self) {
+        self.looks.extend(self.made.last().map(|(call, _)| *call));
+    }
+
+    /// Calls that only looked for a path, whether anything was served there or not.
     pub(super) fn lookups(&self) -> usize {
-        self.lookups
+        self.nobodys + self.looks.len()
     }
 
     /// The portal asked to wait.
@@ -93,9 +101,10 @@ impl Ledger {
         self.shut.push((call, until));
     }
 
-    /// Each call with how often it was made, in the protocol's order.
+    /// Each call with how often it was made, in the protocol's order, without the looks.
     pub(super) fn totals(&self) -> Vec<(Endpoint, usize)> {
-        let all = Endpoint::ALL.into_iter().map(|call| (call, self.times(call).count()));
+        let looks = |call| self.looks.iter().filter(|of| **of == call).count();
+        let all = Endpoint::ALL.into_iter().map(|call| (call, self.times(call).count() - looks(call)));
         all.filter(|(_, count)| *count > 0).collect()
     }
 
@@ -126,6 +135,18 @@ mod tests {
         assert_eq!(ledger.wait(Endpoint::Complete, second(60)), Duration::ZERO);
         assert_eq!(ledger.left(Endpoint::Complete, second(61)), 2);
         assert_eq!(ledger.wait(Endpoint::MfaSend, second(4)), Duration::ZERO, "another call");
+    }
+
+    #[test]
+    fn a_look_counts_for_the_limit_and_is_no_call_in_what_is_told() {
+        let mut ledger = Ledger::default();
+        ledger.made(Endpoint::Initiate, Duration::ZERO);
+        ledger.was_a_look();
+        ledger.made(Endpoint::Initiate, Duration::ZERO);
+        ledger.made(Endpoint::Complete, Duration::ZERO);
+        ledger.was_nowhere();
+        assert_eq!(ledger.left(Endpoint::Initiate, Duration::ZERO), 6);
+        assert_eq!((ledger.totals(), ledger.lookups()), (vec![(Endpoint::Initiate, 1)], 2));
     }
 
     #[test]

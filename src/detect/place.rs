@@ -79,6 +79,7 @@ impl Search<'_> {
             self.prober.ledger.was_nowhere();
             return Ok(None);
         }
+        self.prober.ledger.was_a_look();
         if [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN].contains(&answer.status) {
             let parent = path.rsplit_once('/').map_or("", |(parent, _)| parent);
             if self.nowhere(parent).await? == answer.status {

@@ -125,7 +125,8 @@ impl Search<'_> {
         }
         self.note(Cell::ContentType, Confidence::Seen, why.clone());
         self.note(Cell::Envelope, Confidence::Seen, why.clone());
-        self.note(Cell::ScVersion, Confidence::Inferred, format!("{why}; it was not tried without"));
+        // Not said yet: where there is room, it is tried without right away.
+        self.evidence.note(Cell::ScVersion, Confidence::Inferred, format!("{why}; it was not tried without"));
         match way.envelope {
             EnvelopeForm::Raw => {
                 let why = "a body that is not sealed has no additional data";

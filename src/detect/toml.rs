@@ -60,7 +60,7 @@ fn reason(out: &mut String, found: &Found, cell: Cell) {
 fn calls(found: &Found) -> String {
     let calls = found.calls.iter().map(|(call, count)| format!("{count} × {}", call.name()));
     let calls = calls.collect::<Vec<_>>().join(", ");
-    format!("Calls made: {calls}; {} more of paths that nobody serves.", found.lookups)
+    format!("Calls made: {calls}; {} more only looked whether a path is served.", found.lookups)
 }
 
 fn line(out: &mut String, key: &str, value: &str) {

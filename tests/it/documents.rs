@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 fn every_row_of_the_documents_names_tests_that_exist() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let known = test_names(root);
-    let documents = ["docs/security.md", "docs/http.md", "docs/service.md", "docs/performance.md", "docs/protocol.md"];
+    let documents =
+        ["docs/security.md", "docs/http.md", "docs/service.md", "docs/performance.md", "docs/protocol.md"];
     for document in documents {
         let text = fs::read_to_string(root.join(document)).unwrap();
         let mut rows = 0;
