@@ -12,5 +12,7 @@ pub mod strict;
 mod client;
 mod judge;
 mod upstream;
+mod weigh;
 
-pub use judge::{Outcome, Target, run};
+pub use judge::{Fault, Outcome, Target, run};
+pub use weigh::Weight;

@@ -1,12 +1,14 @@
-//! Runs every case against a reverse proxy and prints `N passed, N failed`.
+//! Runs every case against a reverse proxy and prints `N passed, N failed`, for each class of cases and for all.
 //!
 //! The proxy under test must forward everything to `--upstream`, where this program listens and records.
 
+use std::collections::BTreeMap;
+use std::fmt;
 use std::net::TcpListener;
 use std::process::ExitCode;
 
 use clap::Parser;
-use http_cases::{Target, run};
+use http_cases::{Outcome, Target, Weight, run};
 
 #[derive(Parser)]
 #[command(about = "Hostile HTTP/1.1 through any reverse proxy: refused, or forwarded as one clear request")]
@@ -45,12 +47,52 @@ fn main() -> ExitCode {
     };
     for outcome in &outcomes {
         match &outcome.fault {
-            Some(fault) => println!("FAILED {}: {fault}", outcome.name),
+            Some(fault) => println!("FAILED {} ({}): {}", outcome.name, fault.weight, fault.what),
             None if arguments.verbose => println!("passed {}: {}", outcome.name, outcome.seen),
             None => {}
         }
     }
-    let failed = outcomes.iter().filter(|outcome| outcome.fault.is_some()).count();
-    println!("{} passed, {failed} failed", outcomes.len() - failed);
-    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    let mut classes: BTreeMap<&str, Tally> = BTreeMap::new();
+    let mut all = Tally::default();
+    for outcome in &outcomes {
+        classes.entry(outcome.class()).or_default().count(outcome);
+        all.count(outcome);
+    }
+    for (class, tally) in &classes {
+        println!("{class}: {tally}");
+    }
+    println!("{all}");
+    if all.failed() == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// How many cases went how.
+#[derive(Default)]
+struct Tally {
+    passed: usize,
+    flaws: usize,
+    taste: usize,
+}
+
+impl Tally {
+    fn count(&mut self, outcome: &Outcome) {
+        match outcome.fault.as_ref().map(|fault| fault.weight) {
+            None => self.passed += 1,
+            Some(Weight::Flaw) => self.flaws += 1,
+            Some(Weight::Taste) => self.taste += 1,
+        }
+    }
+
+    fn failed(&self) -> usize {
+        self.flaws + self.taste
+    }
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} passed, {} failed", self.passed, self.failed())?;
+        if self.failed() > 0 {
+            write!(f, " ({} flaws, {} matters of taste)", self.flaws, self.taste)?;
+        }
+        Ok(())
+    }
 }
