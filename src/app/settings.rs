@@ -219,6 +219,16 @@ pub(super) fn session(config: &Config, credentials: Option<Credentials>) -> sess
     }
 }
 
+fn hops(config: &Config) -> proxy::Hops {
+    let forwarded = match config.upstream.forwarded {
+        config::Forwarded::Off => proxy::Forwarded::Off,
+        config::Forwarded::Forwarded => proxy::Forwarded::Standard,
+        config::Forwarded::XForwarded => proxy::Forwarded::Customary,
+        config::Forwarded::Both => proxy::Forwarded::Both,
+    };
+    proxy::Hops::new(config.upstream.via, forwarded)
+}
+
 pub(super) fn proxy(config: &Config, dialect: &Dialect, adopted: Adopted) -> proxy::Settings {
     proxy::Settings {
         sealed_body: config.limits.sealed_body,
@@ -229,6 +239,7 @@ pub(super) fn proxy(config: &Config, dialect: &Dialect, adopted: Adopted) -> pro
         session_header: dialect.session_header.clone(),
         empty_body: dialect.empty_body,
         accept_plain_success: dialect.accept_plain_success,
+        hops: hops(config),
         adopted,
     }
 }

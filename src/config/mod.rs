@@ -44,7 +44,7 @@ pub use section::requests::RequestTemplate;
 pub use section::route::{AtExpiry, Bearer, PathPattern, Protect, Replay, Route};
 pub use section::session::Session;
 pub use section::state::{LoginStore, RedisSettings, StoreKind};
-pub use section::upstream::{Cookies, ExtraHeader, ExtraValue, KeyPin, Upstream};
+pub use section::upstream::{Cookies, ExtraHeader, ExtraValue, Forwarded, KeyPin, Upstream};
 pub use setting::{Fallback, Kind, Setting};
 pub(crate) use units::duration;
 pub use values::Auto;

@@ -104,7 +104,7 @@ impl Front {
             Ok(chosen) => {
                 let proxy = &self.proxies[chosen.nth()];
                 caller.came_under(chosen.prefix());
-                let way = proxy.route(chosen.into_admitted(), granted).map_err(Box::new);
+                let way = proxy.route(chosen.into_admitted(), peer, caller, granted).map_err(Box::new);
                 (&proxy.counters, way.map(|way| Step::Taken(proxy, way)))
             }
             Err(nobody) => (&self.counters, Err(Box::new(nobody.into()))),

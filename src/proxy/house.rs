@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::Hops;
 use crate::channel::SessionHeader;
 use crate::clock::SharedClock;
 use crate::held::HeldBytes;
@@ -49,6 +50,8 @@ pub struct Settings {
     pub empty_body: EmptyBody,
     /// Whether a success in the clear is accepted on a sealed route.
     pub accept_plain_success: bool,
+    /// What a request says of its way here.
+    pub hops: Hops,
     /// Which answers change the sign-in itself, if any.
     pub adopted: Adopted,
 }

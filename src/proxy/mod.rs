@@ -8,6 +8,7 @@ mod body;
 mod expiry;
 mod explain;
 mod front;
+mod hops;
 mod house;
 mod plain;
 mod sealed;
@@ -22,6 +23,7 @@ use hyper::body::Incoming;
 
 use self::plain::Plain;
 use crate::guard::{Admitted, Grant};
+use crate::listener::Peer;
 use crate::portal::Reading;
 use crate::response::{Body, Caller, ProxyError};
 use crate::route::{Bearer, Protection, Route};
@@ -30,6 +32,7 @@ use crate::telemetry::{Count, Counters};
 use crate::upstream::Upstream;
 
 pub use front::{Front, Lobby};
+pub use hops::{Forwarded, Hops};
 pub use house::{House, Settings};
 
 /// One worker's way through the house for one identity.
@@ -49,12 +52,19 @@ impl Proxy {
 
 impl Proxy {
     /// From the route on, as far as it goes without waiting.
-    fn route(&self, admitted: Admitted<Incoming>, granted: &mut Option<Grant>) -> Result<Way, ProxyError> {
+    fn route(
+        &self,
+        admitted: Admitted<Incoming>,
+        peer: &Peer,
+        caller: &Caller,
+        granted: &mut Option<Grant>,
+    ) -> Result<Way, ProxyError> {
         let routed = self.house.routes.resolve(admitted)?;
         self.counters.add_many(Count::CredentialsDropped, u64::from(routed.credentials_dropped()));
         let is_websocket = routed.is_websocket();
-        let (parts, body, route, grant) = routed.into_parts();
+        let (mut parts, body, route, grant) = routed.into_parts();
         *granted = grant;
+        self.house.settings.hops.mark(&mut parts, peer, caller)?;
         Ok(if is_websocket {
             Way::Tunnel(Box::new((parts, route)))
         } else if route.protection() == Protection::Sealed && carries_body(&parts, &body) {

@@ -97,6 +97,16 @@ impl Caller {
         self.prefix.as_deref().unwrap_or_default()
     }
 
+    /// Host and port as the client wrote them.
+    pub fn host(&self) -> Option<&HeaderValue> {
+        self.host.as_ref()
+    }
+
+    /// `http` or `https`: how the client reached us.
+    pub fn scheme(&self) -> &'static str {
+        self.scheme
+    }
+
     /// Where interim answers go.
     pub(super) fn interim(&self) -> &Interim {
         &self.interim

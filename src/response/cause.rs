@@ -21,6 +21,7 @@ impl ProxyError {
             Self::NoRoom(_) => NO_ROOM,
             Self::ClientBodyBroken(_) => CLIENT_BODY_BROKEN,
             Self::ClientBodyStalled => CLIENT_BODY_TIMEOUT,
+            Self::CameBack => CAME_BACK,
             Self::Draining => SHUTTING_DOWN,
             Self::Overloaded => OVERLOADED,
             Self::SealedRouteAnsweredPlain => ANSWERED_PLAIN,

@@ -42,6 +42,9 @@ pub enum ProxyError {
     /// The client's body stood still while it was collected.
     #[error("the request's body did not come in time")]
     ClientBodyStalled,
+    /// It has come through this process before (RFC 9110 section 7.6.3).
+    #[error("the request has come through this proxy before")]
+    CameBack,
     /// The proxy is finishing what runs and takes nothing new.
     #[error("the proxy is shutting down")]
     Draining,

@@ -114,6 +114,7 @@ table! {
     UNREACHABLE:         502, "portal-unreachable",          "portal cannot be reached",                "destination_unavailable",  NETWORK, AGAIN, "check host and port in upstream.url, and whether the portal is up";
     NO_WAY:              502, "forward-proxy-refuses",       "no way through the forward proxy",        "proxy_configuration_error", NETWORK, NEVER, "see: portunus check";
     LOOP:                502, "portal-is-the-proxy",         "portal's address is the proxy's own",     "proxy_loop_detected",      PROXY,   NEVER, "set upstream.url to the portal's own address";
+    CAME_BACK:           502, "request-came-back",           "request came back to the proxy",          "proxy_loop_detected",      PROXY,   NEVER, "something behind upstream.url sends requests back here: set it to the portal's own address";
     CONNECT_TIMEOUT:     504, "portal-connect-timeout",      "connecting to the portal takes too long", "connection_timeout",       NETWORK, AGAIN, "check the network and firewall; upstream.connect_timeout is the limit";
     CERTIFICATE:         502, "portal-certificate",          "portal's certificate cannot be trusted",  "tls_certificate_error",    PORTAL,  NEVER, "see: portunus check";
     NO_TLS:              502, "portal-tls",                  "no TLS with the portal",                  "tls_protocol_error",       PORTAL,  NEVER, "see: portunus check";

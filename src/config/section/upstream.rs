@@ -69,6 +69,10 @@ section! {
             http2: bool = Fallback::Is("true"), Kind::Switch;
         "What becomes of cookies: they end here, or pass between callers and the portal, or the portal's are kept here in memory and sent back to it alone. A browser shares those that pass among all ports of localhost."
             cookies: Cookies = Fallback::Is(r#""strip""#), Kind::Choice(Cookies::WORDS);
+        "Whether requests say by Via that they came through here; then one that comes back is refused."
+            via: bool = Fallback::Is("false"), Kind::Switch;
+        "Which headers tell the portal the caller's address and the host that it used: Forwarded (RFC 7239), the X-Forwarded-For, -Host and -Proto of before, both, or none. A caller's own are dropped in any case."
+            forwarded: Forwarded = Fallback::Is(r#""off""#), Kind::Choice(Forwarded::WORDS);
         "Headers of the proxy's own, such as X-Client-Hash, that a caller may send in its place."
             pass_headers: Vec<HeaderName> = Fallback::Is("[]"), Kind::List(r#"header names: "X-Client-Hash""#);
         "Headers put into every request, such as those an edge would add. A value may be a secret's source."
@@ -181,6 +185,26 @@ words!(Cookies {
     "strip" => Self::Strip,
     "pass" => Self::Pass,
     "jar" => Self::Jar,
+});
+
+/// Which headers tell the portal who asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Forwarded {
+    /// None.
+    Off,
+    /// `Forwarded`.
+    Forwarded,
+    /// `X-Forwarded-For`, `X-Forwarded-Host`, `X-Forwarded-Proto`.
+    XForwarded,
+    /// All of them.
+    Both,
+}
+
+words!(Forwarded {
+    "off" => Self::Off,
+    "forwarded" => Self::Forwarded,
+    "x-forwarded" => Self::XForwarded,
+    "both" => Self::Both,
 });
 
 fn is_loopback(url: &Url) -> bool {

@@ -7,15 +7,16 @@ mod cookies;
 mod doors;
 mod extended;
 mod fidelity;
+mod hops;
 mod refused;
 
 /// The status of the first answer in what a client read.
-fn status(answer: &str) -> u16 {
+pub(crate) fn status(answer: &str) -> u16 {
     answer.get(9..12).and_then(|code| code.parse().ok()).unwrap_or_else(|| panic!("no answer: {answer:?}"))
 }
 
 /// The values of one field in a head, by name without regard to case.
-fn values<'a>(head: &'a str, name: &str) -> Vec<&'a str> {
+pub(crate) fn values<'a>(head: &'a str, name: &str) -> Vec<&'a str> {
     let head = head.split("\r\n\r\n").next().unwrap_or_default();
     head.lines()
         .filter_map(|line| line.split_once(':'))
