@@ -9,6 +9,7 @@ mod extended;
 mod fidelity;
 mod hops;
 mod refused;
+mod two_ways;
 
 /// The status of the first answer in what a client read.
 pub(crate) fn status(answer: &str) -> u16 {
