@@ -19,6 +19,7 @@ mod dialects;
 mod docs;
 mod documents;
 mod door_tls;
+mod elsewhere;
 mod first_message;
 mod flows;
 mod forward_proxy;
