@@ -67,7 +67,7 @@ impl Hops {
 
     fn say_who(&self, headers: &mut HeaderMap, peer: &Peer, caller: &Caller) {
         let client = match peer {
-            Peer::Tcp { client, .. } => Some(client.ip().to_canonical()),
+            Peer::Tcp { client, .. } | Peer::Tls { client, .. } => Some(client.ip().to_canonical()),
             Peer::Unix { .. } => None,
         };
         let host = caller.host().and_then(|host| host.to_str().ok());
