@@ -74,10 +74,10 @@ impl<P: Portal> Owner<P> {
         }
     }
 
-    /// What a flight that failed did to the pair; whether its bearer was refused before.
-    pub(super) fn suffer(&mut self, fate: Fate, suspected: bool) {
-        if fate == Fate::Spent && suspected {
-            // Refused with both halves: the portal has ended it.
+    /// What a flight that failed did to the pair; whether the portal refused the bearer, and then the account.
+    pub(super) fn suffer(&mut self, fate: Fate, refused: bool) {
+        if fate == Fate::Spent && refused {
+            // Bearer, refresh token and password: the portal has ended it.
             self.held = None;
         }
         let Some(held) = &mut self.held else { return };
@@ -161,8 +161,9 @@ impl<P: Portal> Owner<P> {
         if self.flight.is_some() || !pending.ends.passed(self.clock()) {
             return;
         }
-        let by_mailbox = pending.is_looked_for();
-        self.phase = match pending.login.by {
+        let (by, by_mailbox) = (pending.login.by, pending.is_looked_for());
+        self.leave_to_a_person();
+        self.phase = match by {
             By::Person => Phase::Ready,
             // As often as logins without an end may be made.
             By::Itself if by_mailbox => {

@@ -36,7 +36,7 @@ impl<P: Portal> Owner<P> {
             }
             Landing::Asked(pending, in_vain) => self.asked(pending, in_vain),
             Landing::Stopped(stop, fate) => {
-                self.suffer(fate, suspected);
+                self.suffer(fate, suspected && is_final(&stop));
                 self.failed(stop);
             }
             Landing::SignedOut(told) => {
@@ -116,4 +116,16 @@ impl<P: Portal> Owner<P> {
             person.tell(error);
         }
     }
+}
+
+/// Whether the portal has refused the account itself.
+fn is_final(stop: &Stop) -> bool {
+    matches!(
+        stop,
+        Stop::Person(
+            SessionError::CredentialsRefused
+                | SessionError::AccountBlocked(_)
+                | SessionError::PendingApproval
+        )
+    )
 }
