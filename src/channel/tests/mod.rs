@@ -3,6 +3,7 @@
 mod bootstrap;
 mod envelopes;
 mod limits;
+mod nist;
 mod peer;
 mod portal_key;
 mod tamper;
