@@ -20,7 +20,7 @@ const LIFE: Duration = Duration::from_secs(365 * 86_400);
 
 /// A sign-in that always succeeds, and a channel that is always open.
 #[derive(Debug)]
-pub(super) struct Standing {
+pub struct Standing {
     bench: Bench,
     spelling: Option<Spelling>,
 }
@@ -30,8 +30,19 @@ impl Standing {
         Self { bench: bench.clone(), spelling: dialect.channel }
     }
 
+    /// Without a channel, for benches of the session alone.
+    pub fn example() -> Self {
+        let bench = Bench {
+            bearer: "a-bearer".to_owned(),
+            session_id: "a-channel".to_owned(),
+            key: [3; 32],
+            sealed: false,
+        };
+        Self { bench, spelling: None }
+    }
+
     /// What signs in: the names do not matter.
-    pub(super) fn credentials() -> Credentials {
+    pub fn credentials() -> Credentials {
         Credentials {
             email: "bench@localhost".to_owned(),
             password: Some(Password::new("no portal reads it")),

@@ -39,6 +39,8 @@ use crate::listener::{Bound, Door};
 use crate::session::SessionHandle;
 use crate::telemetry::Totals;
 
+#[cfg(feature = "bench")]
+pub use bench::Standing;
 pub use build::Secrets;
 pub(crate) use build::portal;
 pub use error::StartError;
