@@ -30,7 +30,7 @@ fn rooms(c: &mut Criterion) {
     let settings = portunus::guard::Settings { hosts: own_names(8787), ..Default::default() };
     let guard = Guard::new(&settings).expect("good settings");
     let rules = default_rules(DialectPaths {
-        channel_base: "/web/v1/secure-channel",
+        channel_bases: &["/web/v1/secure-channel".to_owned()],
         logout_path: "/web/v1/auth/logout",
         before_login: &["/web/v1/auth/login/*".to_owned()],
         sealed: &["/web/v1/auth/password/change".to_owned()],
