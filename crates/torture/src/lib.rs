@@ -14,6 +14,7 @@ pub mod cuts;
 mod disk;
 pub mod kills;
 pub mod lockout;
+pub mod paused;
 pub mod soak;
 mod strict;
 pub mod world;

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use clap::{Parser, Subcommand};
 use torture::cuts::{self, Death, Who};
-use torture::{crowd, kills, lockout, soak, world};
+use torture::{crowd, kills, lockout, paused, soak, world};
 
 /// What a login survives.
 #[derive(Debug, Parser)]
@@ -49,6 +49,12 @@ enum What {
         /// How often the bearer expires
         #[arg(long, default_value_t = 1000)]
         expiries: u64,
+    },
+    /// A replica that is stopped in the middle of a refresh, with the lock, and goes on after another has taken over
+    Paused {
+        /// How often
+        #[arg(long, default_value_t = 10)]
+        times: u64,
     },
     /// An hour of refused passwords under traffic and restarts
     Lockout,
@@ -124,6 +130,16 @@ fn main() -> ExitCode {
                 }
             }
         }
+        What::Paused { times } => match runtime.block_on(paused::run(&program, times)) {
+            Ok(outcome) => {
+                println!("{outcome:?}");
+                outcome.is_good()
+            }
+            Err(error) => {
+                eprintln!("{error}");
+                false
+            }
+        },
         What::Soak { minutes, rate, faults } => {
             let plan = soak::Plan {
                 lasts: std::time::Duration::from_secs_f64(minutes * 60.0),

@@ -79,6 +79,18 @@ async fn three_processes_on_one_directory_make_one_refresh() {
 }
 
 #[tokio::test]
+async fn five_replicas_on_one_redis_make_one_refresh() {
+    let outcome = torture::crowd::run(program(), Shared::Redis, 5, 20, 20).await.unwrap();
+    assert_eq!((outcome.not_one, outcome.errors, outcome.reused), (0, 0, 0), "{outcome:?}");
+}
+
+#[tokio::test]
+async fn a_replica_that_wakes_up_with_an_old_lock_overwrites_nothing() {
+    let outcome = torture::paused::run(program(), 1).await.unwrap();
+    assert!(outcome.is_good(), "{outcome:?}");
+}
+
+#[tokio::test]
 async fn traffic_through_faults_gets_the_portals_own_answers() {
     let plan = soak::Plan {
         lasts: std::time::Duration::from_secs(8),
