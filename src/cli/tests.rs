@@ -62,3 +62,32 @@ async fn status_prints_the_apis_own_json_and_logout_its_end() {
     assert_eq!(out.data[2], "signed out default");
     assert_eq!(session.asked(), ["sign_out"]);
 }
+
+#[tokio::test]
+async fn status_of_several_shows_all_or_the_one_that_is_named() {
+    let name = |name: &str| IdentityName::new(name).unwrap();
+    let fake = || Arc::new(FakeSession::new(PortalScript::default(), SystemTime::now()));
+    let alice = fake();
+    alice.put(Phase::SignedIn { expires_at: SystemTime::now() + std::time::Duration::from_secs(60) });
+    let identities =
+        vec![Identity::new(name("alice"), alice, None), Identity::new(name("bob"), fake(), None)];
+    let state = AdminState::new(identities, SystemClock::shared(), "0.1.0", vec![], Vec::new, || {});
+    let dir = tempfile::tempdir().unwrap();
+    let socket = bind(&dir.path().join("p.sock")).unwrap();
+    let client = Client::new(socket.file.path());
+    let listener = UnixListener::from_std(socket.listener).unwrap();
+    tokio::spawn(serve(listener, state, Limits::default(), std::future::pending()));
+
+    let mut out = Script::default();
+    let of = |name: Option<&str>, json: bool| StatusFlags { identity: name.map(str::to_owned), json };
+    assert_eq!(status::status(&client, &of(None, false), &mut out).await, Ok(Exit::PersonNeeded));
+    assert!(out.data[0].contains("alice") && out.data[0].contains("portunus login --identity bob"));
+    assert_eq!(status::status(&client, &of(Some("alice"), false), &mut out).await, Ok(Exit::Ok));
+    assert!(out.data[1].contains("alice") && !out.data[1].contains("bob"), "{}", out.data[1]);
+    assert_eq!(status::status(&client, &of(Some("bob"), true), &mut out).await, Ok(Exit::PersonNeeded));
+    let printed: serde_json::Value = serde_json::from_str(&out.data[2]).unwrap();
+    assert_eq!((&printed["identity"], &printed["state"]), (&"bob".into(), &"signed-out".into()));
+    let unknown = status::status(&client, &of(Some("eve"), false), &mut out).await.unwrap_err();
+    assert_eq!(unknown.exit, Exit::Usage);
+    assert!(unknown.what.contains("alice, bob"), "{}", unknown.what);
+}

@@ -52,3 +52,51 @@ impl Permit {
         wanted.min(self.most_replay)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn permit(read_only: bool, allow: &[(Option<Method>, &str)], most_replay: Replay) -> Permit {
+        let allow = allow.iter().map(|(method, path)| (method.clone(), (*path).to_owned())).collect();
+        Permit::compile(Policy { read_only, allow, most_replay }).unwrap()
+    }
+
+    #[test]
+    fn the_default_allows_everything() {
+        let all = Permit::compile(Policy::default()).unwrap();
+        assert_eq!((all.check(&Method::DELETE, "/a"), all.check_tunnel()), (Ok(()), Ok(())));
+        assert_eq!(all.replay(Replay::Buffered), Replay::Buffered);
+    }
+
+    #[test]
+    fn a_reader_asks_by_safe_methods_alone_and_opens_no_tunnel() {
+        let reader = permit(true, &[], Replay::Buffered);
+        for method in [Method::GET, Method::HEAD, Method::OPTIONS] {
+            assert_eq!(reader.check(&method, "/a"), Ok(()), "{method}");
+        }
+        for method in [Method::POST, Method::PUT, Method::PATCH, Method::DELETE, "PROPFIND".parse().unwrap()]
+        {
+            assert_eq!(reader.check(&method, "/a"), Err(NoRoute::ReadOnly), "{method}");
+        }
+        assert_eq!(reader.check_tunnel(), Err(NoRoute::ReadOnly));
+    }
+
+    #[test]
+    fn a_list_allows_what_stands_in_it_and_get_stands_for_head() {
+        let listed = permit(false, &[(Some(Method::GET), "/a/*"), (None, "/b")], Replay::Buffered);
+        for (method, path) in [(Method::GET, "/a"), (Method::HEAD, "/a/x"), (Method::DELETE, "/b")] {
+            assert_eq!(listed.check(&method, path), Ok(()), "{method} {path}");
+        }
+        for (method, path) in [(Method::POST, "/a"), (Method::GET, "/ab"), (Method::GET, "/b/c")] {
+            assert_eq!(listed.check(&method, path), Err(NoRoute::NotAllowed), "{method} {path}");
+        }
+    }
+
+    #[test]
+    fn replays_are_no_more_than_the_most() {
+        let most = permit(false, &[], Replay::Idempotent);
+        let all = [Replay::Never, Replay::Idempotent, Replay::Buffered].map(|wanted| most.replay(wanted));
+        assert_eq!(all, [Replay::Never, Replay::Idempotent, Replay::Idempotent]);
+    }
+}

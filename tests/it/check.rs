@@ -155,6 +155,21 @@ async fn everything_in_order_is_said_stage_by_stage_and_leaves_nothing_signed_in
 }
 
 #[tokio::test]
+async fn of_several_identities_the_one_that_is_named_is_checked() {
+    let alice = "[[identity]]\nname = \"alice\"\nemail = \"both@example.com\"\npassword = { file = \"password\" }\n\
+                 [[identity]]\nname = \"bob\"\n[state]";
+    let set_up = SetUp::new().await.but("[state]", alice);
+    set_up.check(&[]).await.fails(2, "configuration", &["alice, bob", "check --identity NAME"]);
+    set_up.check(&["--identity", "eve"]).await.fails(2, "configuration", &["no identity eve", "alice, bob"]);
+    let said = set_up.check(&["--identity", "bob", "--login"]).await;
+    assert_eq!(said.exit, 0, "{}", said.text);
+    for part in [", for bob", "admin@example.com is signed in"] {
+        assert!(said.text.contains(part), "{}", said.text);
+    }
+    assert_eq!(set_up.sim.counters().logins, 1);
+}
+
+#[tokio::test]
 async fn without_login_no_credential_leaves() {
     let set_up = SetUp::new().await;
     let said = set_up.check(&[]).await;
