@@ -37,6 +37,7 @@ pub mod config;
 pub mod detect;
 
 // The cellar: used by all, knows none.
+pub mod canary;
 pub mod clock;
 pub mod held;
 pub mod identity;

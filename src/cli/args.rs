@@ -129,6 +129,10 @@ pub struct CheckFlags {
     #[arg(long)]
     pub login: bool,
 
+    /// Start the proxy as configured before a simulator, with made-up secrets, and look for them in all it says and keeps
+    #[arg(long, conflicts_with = "login")]
+    pub leaks: bool,
+
     /// The stages as JSON
     #[arg(long)]
     pub json: bool,

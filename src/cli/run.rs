@@ -1,5 +1,6 @@
 //! `portunus run`: serves until told to stop.
 
+use rustix::process::{Resource, Rlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::args::{GlobalFlags, RunFlags};
@@ -30,6 +31,9 @@ pub(super) fn run(
     let color = telemetry::color_wanted(environment.var("NO_COLOR"));
     telemetry::start_logs(&config.log.settings(color))
         .map_err(|error| Failure::failed(format!("logs cannot be started: {error}")))?;
+    if !config.core_dump {
+        keep_out_of_dumps();
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::failed(format!("cannot start: {error}")))?;
     runtime.block_on(async {
@@ -47,6 +51,20 @@ pub(super) fn run(
         }
         serve(running, &mut signals, terminal).await
     })
+}
+
+/// Before any secret is fetched: no core file, and no debugger of this user's. One that cannot be had is said, and is no
+/// reason not to serve.
+fn keep_out_of_dumps() {
+    let none = Rlimit { current: Some(0), maximum: Some(0) };
+    if let Err(error) = setrlimit(Resource::Core, none) {
+        tracing::warn!(%error, "core dumps cannot be switched off");
+    }
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable)
+    {
+        tracing::warn!(%error, "the process can be looked into by a debugger");
+    }
 }
 
 /// Until the first signal, or until asked over the admin API; then drains. A second signal ends at once.

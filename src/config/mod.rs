@@ -103,6 +103,8 @@ pub struct Config {
     pub state_dir: PathBuf,
     /// How logins are kept there.
     pub login_store: LoginStore,
+    /// Whether the process may be dumped to a core file.
+    pub core_dump: bool,
     /// The admin socket, if there is to be one.
     pub admin_socket: Option<PathBuf>,
     /// What is told on stderr.
@@ -190,7 +192,7 @@ impl Config {
         let may_be_exposed = inputs.unsafe_listen && proves_callers;
         let limits = Limits::read(&mut reader.section("limits", document));
         let state = section::state::State::read(&mut reader.section("state", document));
-        let state_dir = state.as_ref().map(|(dir, _)| dir.as_path());
+        let state_dir = state.as_ref().map(|(dir, ..)| dir.as_path());
         let admin_socket =
             section::admin::Admin::read(&mut reader.section("admin", document), &name, state_dir);
         let local_key_header = guard.as_ref().map(|guard| &guard.local_key_header);
@@ -217,7 +219,7 @@ impl Config {
         reader.report_unknown_flags(&settings);
         inputs.environment.report_unknown(reader, &settings);
 
-        let (state_dir, login_store) = state?;
+        let (state_dir, login_store, core_dump) = state?;
         Some(Self {
             name,
             identity: IdentityName::sole(),
@@ -236,6 +238,7 @@ impl Config {
             limits: limits?,
             state_dir,
             login_store,
+            core_dump,
             admin_socket: admin_socket?,
             log: log?,
             #[cfg(feature = "bench")]

@@ -1,6 +1,7 @@
 //! Log lines: which, where to, and in what form.
 
 use std::io::{self, IsTerminal};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tracing::level_filters::LevelFilter;
 use tracing::subscriber::SetGlobalDefaultError;
@@ -56,6 +57,43 @@ pub fn start_logs(settings: &LogSettings) -> Result<(), SetGlobalDefaultError> {
     tracing::subscriber::set_global_default(subscriber(settings, io::stderr))
 }
 
+/// Keeps the logs of the whole process instead of showing them, at the level `trace` for our own.
+///
+/// # Errors
+/// If logs go somewhere already.
+pub fn capture_logs(settings: &LogSettings) -> Result<Captured, SetGlobalDefaultError> {
+    let captured = Captured::default();
+    let sink = captured.clone();
+    let ours = settings.level.clone().with_target(env!("CARGO_PKG_NAME"), LevelFilter::TRACE);
+    // The simulator, where there is one, is no part of the proxy.
+    let level = ours.with_target("portal_sim", LevelFilter::OFF);
+    let settings = LogSettings { level, color: false, ..*settings };
+    tracing::subscriber::set_global_default(subscriber(&settings, move || sink.clone()))?;
+    Ok(captured)
+}
+
+/// Log lines that were kept.
+#[derive(Debug, Clone, Default)]
+pub struct Captured(Arc<Mutex<Vec<u8>>>);
+
+impl Captured {
+    /// What was logged so far; it is kept no longer.
+    pub fn take(&self) -> Vec<u8> {
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl io::Write for Captured {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 fn subscriber<W>(settings: &LogSettings, writer: W) -> impl tracing::Subscriber + Send + Sync
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
@@ -70,31 +108,14 @@ where
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, Mutex};
-
     use super::*;
-
-    #[derive(Clone, Default)]
-    struct Captured(Arc<Mutex<Vec<u8>>>);
-
-    impl io::Write for Captured {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
 
     fn logged(level: &str, format: LogFormat, color: bool, events: impl FnOnce()) -> String {
         let captured = Captured::default();
         let sink = captured.clone();
         let settings = LogSettings { level: level.parse().unwrap(), format, color };
         tracing::subscriber::with_default(subscriber(&settings, move || sink.clone()), events);
-        let bytes = captured.0.lock().unwrap().clone();
-        String::from_utf8(bytes).unwrap()
+        String::from_utf8(captured.take()).unwrap()
     }
 
     fn seen(level: &str) -> Vec<String> {

@@ -8,4 +8,4 @@ mod counters;
 mod logs;
 
 pub use counters::{Count, Counters, Totals};
-pub use logs::{LogFormat, LogSettings, color_wanted, start_logs};
+pub use logs::{Captured, LogFormat, LogSettings, capture_logs, color_wanted, start_logs};

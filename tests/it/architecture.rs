@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 /// they name neither guard nor route; `admin` is a second front door and shares the listener's `Peer`.
 const MAY_NAME: &[(&str, &[&str])] = &[
     ("secret", &[]),
+    ("canary", &[]),
     ("clock", &[]),
     ("held", &[]),
     ("identity", &[]),

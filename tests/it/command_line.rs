@@ -60,6 +60,10 @@ impl Running {
         tokio::time::timeout(DEADLINE, find).await.unwrap()
     }
 
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id().unwrap()
+    }
+
     /// SIGKILL: nothing of it gets to say or write anything more.
     pub(crate) async fn kill(mut self) {
         self.child.kill().await.unwrap();

@@ -11,6 +11,7 @@ mod check;
 mod clients;
 mod codes;
 mod command_line;
+mod core_dump;
 mod crypto_python;
 mod detect;
 mod detect_cli;

@@ -6,6 +6,8 @@
 
 mod fault;
 mod holder;
+#[cfg(feature = "demo")]
+mod leaks;
 
 use std::time::{Duration, SystemTime};
 
@@ -42,7 +44,6 @@ pub(super) async fn check(
     environment: &Environment,
     terminal: &mut impl Terminal,
 ) -> Result<Exit, Failure> {
-    let mut stages = Stages::new(terminal, flags.json);
     let variables = join::variables(environment);
     let file = join::config_file(global, environment)?;
     let set = flags.settings.as_flags();
@@ -52,6 +53,13 @@ pub(super) async fn check(
         flags: &set,
         unsafe_listen: flags.settings.unsafe_listen,
     };
+    if flags.leaks {
+        #[cfg(feature = "demo")]
+        return leaks::leaks(global, &inputs, environment, flags, terminal).await;
+        #[cfg(not(feature = "demo"))]
+        return Err(Failure::usage("--leaks needs the simulator, which this build is without"));
+    }
+    let mut stages = Stages::new(terminal, flags.json);
     let config = stages
         .stage("configuration", Some(&inputs), |inputs| async { read(inputs, flags.identity.as_deref()) })
         .await;

@@ -16,24 +16,24 @@ const TIME: Duration = Duration::from_secs(20);
 
 /// Sends requests to one address.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Caller {
-    pub(super) address: SocketAddr,
+pub(in crate::cli) struct Caller {
+    pub(in crate::cli) address: SocketAddr,
 }
 
 /// A whole answer.
 #[derive(Debug)]
-pub(super) struct Answer {
-    pub(super) status: StatusCode,
-    pub(super) headers: HeaderMap,
-    pub(super) body: Bytes,
+pub(in crate::cli) struct Answer {
+    pub(in crate::cli) status: StatusCode,
+    pub(in crate::cli) headers: HeaderMap,
+    pub(in crate::cli) body: Bytes,
 }
 
 impl Caller {
-    pub(super) async fn get(self, path: &str) -> Result<Answer, String> {
+    pub(in crate::cli) async fn get(self, path: &str) -> Result<Answer, String> {
         self.send(Method::GET, path, &[], Bytes::new()).await
     }
 
-    pub(super) async fn send(
+    pub(in crate::cli) async fn send(
         self,
         method: Method,
         path: &str,
@@ -49,7 +49,7 @@ impl Caller {
     }
 
     /// The head of the answer; its body is still on the way.
-    pub(super) async fn open(
+    pub(in crate::cli) async fn open(
         self,
         method: Method,
         path: &str,
@@ -75,20 +75,20 @@ impl Caller {
 }
 
 impl Answer {
-    pub(super) fn json(&self) -> serde_json::Value {
+    pub(in crate::cli) fn json(&self) -> serde_json::Value {
         serde_json::from_slice(&self.body).unwrap_or_default()
     }
 
-    pub(super) fn text(&self) -> String {
+    pub(in crate::cli) fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
-    pub(super) fn header(&self, name: &str) -> &str {
+    pub(in crate::cli) fn header(&self, name: &str) -> &str {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 
     /// The answer, if it has this status; what came instead, if not.
-    pub(super) fn expect(self, status: u16) -> Result<Self, String> {
+    pub(in crate::cli) fn expect(self, status: u16) -> Result<Self, String> {
         if self.status == status {
             return Ok(self);
         }

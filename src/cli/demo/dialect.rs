@@ -5,7 +5,7 @@ use std::fmt::Write;
 use portal_sim::{Dialect, MethodForm, SealedAnswers};
 
 /// The `[portal]` and `[dialect]` sections, without the access code.
-pub(super) fn sections(dialect: &Dialect, portal: &str) -> String {
+pub(in crate::cli) fn sections(dialect: &Dialect, portal: &str) -> String {
     let preset = if dialect.channel { "guide" } else { "plain" };
     let mut text = format!(
         "[portal]\nname = \"{portal}\"\ndialect = \"{preset}\"\naccess_code = {{ file = \"access-code\" }}\n\n[dialect]\n"

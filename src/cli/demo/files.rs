@@ -11,11 +11,11 @@ use crate::cli::environment::Environment;
 
 /// A directory that nobody else can read.
 #[derive(Debug)]
-pub(super) struct Files(PathBuf);
+pub(in crate::cli) struct Files(PathBuf);
 
 impl Files {
     /// Makes one where the system keeps what does not outlive it.
-    pub(super) fn make(environment: &Environment) -> io::Result<Self> {
+    pub(in crate::cli) fn make(environment: &Environment) -> io::Result<Self> {
         let places = ["XDG_RUNTIME_DIR", "TMPDIR"].into_iter();
         let base = places.filter_map(|name| environment.directory(name)).find(|path| path.is_dir());
         let base = base.unwrap_or_else(|| PathBuf::from("/tmp"));
@@ -26,14 +26,14 @@ impl Files {
     }
 
     /// Writes a file that nobody else can read.
-    pub(super) fn write(&self, name: &str, text: &str) -> io::Result<PathBuf> {
+    pub(in crate::cli) fn write(&self, name: &str, text: &str) -> io::Result<PathBuf> {
         let path = self.0.join(name);
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
         file.write_all(text.as_bytes())?;
         Ok(path)
     }
 
-    pub(super) fn path(&self) -> &Path {
+    pub(in crate::cli) fn path(&self) -> &Path {
         &self.0
     }
 }

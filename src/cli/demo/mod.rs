@@ -17,6 +17,11 @@ use super::run::Signals;
 use super::terminal::{Terminal, waiting};
 use stand::Stand;
 
+// What `check --leaks` needs as well.
+pub(super) use caller::Caller;
+pub(super) use dialect::sections;
+pub(super) use files::Files;
+
 /// Runs the demo until it is stopped, or until the tour has ended.
 pub(super) fn demo(
     global: &GlobalFlags,

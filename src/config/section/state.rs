@@ -46,6 +46,8 @@ section! {
             redis_poll: Duration = Fallback::Is(r#""1s""#), span(ms(10), HOUR);
         "How long a start waits for Redis. One that runs already goes on with what it has when Redis goes away."
             redis_wait: Duration = Fallback::Is(r#""10s""#), span(ms(0), HOUR);
+        "Whether the process may be dumped to a core file, or looked into by a debugger: what it knows is in its memory."
+            core_dump: bool = Fallback::Is("false"), Kind::Switch;
     }
 }
 
@@ -180,8 +182,8 @@ impl LoginStore {
 }
 
 impl State {
-    /// The directory's path, and how logins are kept.
-    pub(in crate::config) fn read(section: &mut Section<'_, '_>) -> Option<(PathBuf, LoginStore)> {
+    /// The directory's path, how logins are kept, and whether there may be core dumps.
+    pub(in crate::config) fn read(section: &mut Section<'_, '_>) -> Option<(PathBuf, LoginStore, bool)> {
         let state = Self::fields(section)?;
         if state.store.is_shared() && state.key.is_none() {
             let place = section.place_of("store", Self::SETTINGS);
@@ -201,7 +203,7 @@ impl State {
             LoginStore { kind: state.store, key: state.key, lock_timeout: state.lock_timeout, redis };
         let Auto::Auto = state.dir else {
             let Auto::Given(dir) = state.dir else { return None };
-            return Some((dir, logins));
+            return Some((dir, logins, state.core_dump));
         };
         let found = found(section.reader.environment);
         if found.is_none() {
@@ -209,7 +211,7 @@ impl State {
             let text = "no state directory: neither HOME nor XDG_STATE_HOME is set";
             section.reader.report(Problem::new(&place, text).hint("write dir = \"/path\" in [state]"));
         }
-        found.map(|dir| (dir, logins))
+        found.map(|dir| (dir, logins, state.core_dump))
     }
 }
 
