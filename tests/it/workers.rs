@@ -2,6 +2,9 @@
 #![cfg(target_os = "linux")]
 
 use std::fs;
+use std::time::Duration;
+
+use tokio::time::{sleep, timeout};
 
 use crate::memory::{rest, start};
 
@@ -21,9 +24,17 @@ fn worked(process: u32) -> Vec<u64> {
 async fn every_worker_takes_its_share_of_the_connections() {
     let home = tempfile::tempdir().unwrap();
     let (mut run, address) = start(home.path(), 2).await;
-    let before = worked(run.process());
+    let process = run.process();
+    // The first worker may answer before the second has begun.
+    let both = async {
+        while worked(process).len() < 2 {
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(Duration::from_secs(20), both).await.expect("two threads");
+    let before = worked(process);
     drop(rest(&address, 200).await);
-    let shares: Vec<u64> = worked(run.process()).iter().zip(&before).map(|(now, then)| now - then).collect();
+    let shares: Vec<u64> = worked(process).iter().zip(&before).map(|(now, then)| now - then).collect();
     assert_eq!(shares.len(), 2, "two threads");
     let all: u64 = shares.iter().sum();
     assert!(shares.iter().all(|share| *share > all / 5), "one of them does all the work: {shares:?}");
