@@ -308,8 +308,10 @@ async fn what_the_portal_refuses_limits_or_loses_is_told_apart_by_the_admin_api(
             // No address is a reason to refuse this one: something else is asked for.
             let cause = match (at_the_portal, cause) {
                 ("password/forgot", Cause::PortalRefused) => Cause::ForgotRefused,
-                // It is sealed, and a success in the clear says nothing about what the portal did.
-                ("password/forgot", Cause::PortalNotUnderstood) => Cause::OutcomeUnknown,
+                // They are sealed, and a success in the clear says nothing about what the portal did.
+                ("password/forgot" | "register/initiate", Cause::PortalNotUnderstood) => {
+                    Cause::OutcomeUnknown
+                }
                 (_, cause) => cause,
             };
             world.sim.next_on(at_the_portal, fault.clone());
