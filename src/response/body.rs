@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http_body::{Frame, SizeHint};
+use http_body::{Body as _, Frame, SizeHint};
 
 use crate::route::HeaderPolicy;
 use crate::upstream::{ReplyBody, UpstreamError};
@@ -26,6 +26,8 @@ pub enum Body {
     WithTrailers(Box<WithTrailers>),
     /// One of them that breaks off at some moment, if it has not ended by then.
     Until(Box<Until>),
+    /// One of them that broke off, which is to be told.
+    Broken(Box<UpstreamError>),
 }
 
 /// A body and the moment at which it breaks off.
@@ -64,12 +66,58 @@ impl http_body::Body for Body {
     type Data = Bytes;
     type Error = UpstreamError;
 
+    /// A fault comes one turn after what was before it: hyper drops what it has not written when it meets one, and
+    /// the client would take an answer that broke off for none at all.
     fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, UpstreamError>>> {
+        if matches!(*self, Self::Broken(_)) {
+            return self.poll_piece(cx);
+        }
+        match self.as_mut().poll_piece(cx) {
+            Poll::Ready(Some(Err(fault))) => {
+                *self = Self::Broken(Box::new(fault));
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
+            piece => piece,
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Empty => true,
+            Self::Full(_) | Self::Broken(_) => false,
+            Self::Streamed(body) => body.is_end_stream(),
+            Self::WithTrailers(with) => with.body.is_end_stream(),
+            Self::Until(until) => until.body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Empty => SizeHint::with_exact(0),
+            Self::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Self::Streamed(body) => body.size_hint(),
+            Self::WithTrailers(with) => with.body.size_hint(),
+            Self::Until(until) => until.body.size_hint(),
+            Self::Broken(_) => SizeHint::default(),
+        }
+    }
+}
+
+impl Body {
+    fn poll_piece(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, UpstreamError>>> {
         match &mut *self {
             Self::Empty => Poll::Ready(None),
+            Self::Broken(_) => match std::mem::take(&mut *self) {
+                Self::Broken(fault) => Poll::Ready(Some(Err(*fault))),
+                _ => Poll::Ready(None),
+            },
             Self::Full(bytes) => {
                 let bytes = std::mem::take(bytes);
                 *self = Self::Empty;
@@ -100,26 +148,6 @@ impl http_body::Body for Body {
             },
         }
     }
-
-    fn is_end_stream(&self) -> bool {
-        match self {
-            Self::Empty => true,
-            Self::Full(_) => false,
-            Self::Streamed(body) => body.is_end_stream(),
-            Self::WithTrailers(with) => with.body.is_end_stream(),
-            Self::Until(until) => until.body.is_end_stream(),
-        }
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        match self {
-            Self::Empty => SizeHint::with_exact(0),
-            Self::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Self::Streamed(body) => body.size_hint(),
-            Self::WithTrailers(with) => with.body.size_hint(),
-            Self::Until(until) => until.body.size_hint(),
-        }
-    }
 }
 
 /// Shows how much there is, never what.
@@ -131,6 +159,7 @@ impl fmt::Debug for Body {
             Self::Streamed(_) => f.write_str("Streamed"),
             Self::WithTrailers(_) => f.write_str("WithTrailers"),
             Self::Until(until) => until.fmt(f),
+            Self::Broken(fault) => write!(f, "Broken({fault})"),
         }
     }
 }
