@@ -11,7 +11,7 @@ fn portal_sim() -> PathBuf {
     let folder = Path::new(env!("CARGO_BIN_EXE_portunus")).parent().unwrap();
     let program = folder.join("portal-sim");
     let changed = |path: &Path| fs::metadata(path).and_then(|about| about.modified()).ok();
-    let sources = newest(&root.join("crates/portal-sim"));
+    let sources = newest(&root.join("crates/portal-sim/src"));
     if changed(&program).is_some_and(|built| built >= sources) {
         return program;
     }
