@@ -12,7 +12,7 @@ use crate::config::problem::{Problem, quoted};
 use crate::config::reader::Reader;
 use crate::config::secret_source::SecretSource;
 use crate::config::section::guard::AllowedHost;
-use crate::config::section::login::{Email, Login};
+use crate::config::section::login::{Email, Login, check_codes};
 use crate::config::section::portal::{ClientHashSource, Portal};
 use crate::config::section::route::{PathPattern, Replay};
 use crate::config::section::upstream::{Cookies, Upstream};
@@ -138,6 +138,8 @@ impl Identity {
                 identity.report(section, key, format!("'{key}' is set, but 'email' is not"), None);
             }
         }
+        let (mailed, backup) = (identity.code_command.as_ref(), identity.backup_codes.as_ref());
+        check_codes(section, Self::SETTINGS, mailed, backup);
         if others.iter().any(|other| other.name == identity.name) {
             identity.report(section, "name", format!("two identities are called {}", identity.name), None);
         }

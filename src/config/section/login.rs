@@ -66,18 +66,7 @@ impl Login {
                 section.reader.report(Problem::new(&place, format!("'{key}' is set, but 'email' is not")));
             }
         }
-        if login.backup_codes.as_ref().is_some_and(SecretSource::needs_a_person) {
-            let place = section.place_of("backup_codes", Self::SETTINGS);
-            let text = "'backup_codes' is { prompt = true }, and nobody is asked for a list";
-            let hint = "leave it out: `portunus login --mfa backup-code` asks for one code";
-            section.reader.report(Problem::new(&place, text).hint(hint));
-        }
-        if login.code_command.as_ref().is_some_and(|source| !matches!(source, SecretSource::Command(_))) {
-            let place = section.place_of("code_command", Self::SETTINGS);
-            let text =
-                "'code_command' must be { command = [\"program\", \"argument\"] }: each code is another one";
-            section.reader.report(Problem::new(&place, text));
-        }
+        check_codes(section, Self::SETTINGS, login.code_command.as_ref(), login.backup_codes.as_ref());
         if login.use_backup_codes && login.backup_codes.is_none() {
             let place = section.place_of("use_backup_codes", Self::SETTINGS);
             let text = "'use_backup_codes' is set, but 'backup_codes' is not";
@@ -123,6 +112,28 @@ impl Login {
             backup: source("login.backup_codes", &self.backup_codes, from.command_timeout),
             spend_backup: self.use_backup_codes,
         }
+    }
+}
+
+/// Reports a source of codes that can give none: `code_command` fetches another one each time, and `backup_codes` are
+/// a list. Also for those of an `[[identity]]`.
+pub(in crate::config) fn check_codes(
+    section: &mut Section<'_, '_>,
+    settings: &'static [Setting],
+    mailed: Option<&SecretSource>,
+    backup: Option<&SecretSource>,
+) {
+    if backup.is_some_and(SecretSource::needs_a_person) {
+        let place = section.place_of("backup_codes", settings);
+        let text = "'backup_codes' is { prompt = true }, and nobody is asked for a list";
+        let hint = "leave it out: `portunus login --mfa backup-code` asks for one code";
+        section.reader.report(Problem::new(&place, text).hint(hint));
+    }
+    if mailed.is_some_and(|source| !matches!(source, SecretSource::Command(_))) {
+        let place = section.place_of("code_command", settings);
+        let text =
+            "'code_command' must be { command = [\"program\", \"argument\"] }: each code is another one";
+        section.reader.report(Problem::new(&place, text));
     }
 }
 

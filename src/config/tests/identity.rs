@@ -95,6 +95,20 @@ fn what_two_identities_cannot_share_is_reported_at_once_with_its_lines() {
 }
 
 #[test]
+fn sources_of_codes_have_their_form_wherever_they_stand() {
+    for above in ["[login]", "[[identity]]\nname = \"a\""] {
+        for source in ["{ prompt = true }", "{ env = \"X\" }", "{ file = \"/x\" }"] {
+            let text = refused(&format!("{above}\nemail = \"a@b\"\ncode_command = {source}\n"));
+            assert!(text.contains("'code_command' must be { command = "), "{above}: {text}");
+        }
+        let text = refused(&format!("{above}\nemail = \"a@b\"\nbackup_codes = {{ prompt = true }}\n"));
+        assert!(text.contains("'backup_codes' is { prompt = true }, and nobody is asked"), "{above}: {text}");
+        let fine = "code_command = { command = [\"x\"] }\nbackup_codes = { file = \"/x\" }";
+        good(&format!("{above}\nemail = \"a@b\"\n{fine}\n"));
+    }
+}
+
+#[test]
 fn what_is_no_name_no_prefix_and_no_allowance_is_refused() {
     for name in ["", "A", "a_b", "a.b", "-a", "a-", &"a".repeat(64)] {
         let text = refused(&format!("[[identity]]\nname = \"{name}\"\n"));
