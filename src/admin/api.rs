@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full};
 use serde::Serialize;
@@ -34,7 +34,7 @@ where
     B: http_body::Body<Data = Bytes, Error: std::fmt::Display>,
 {
     let (parts, body) = request.into_parts();
-    let body = Unread { body, limits };
+    let body = Unread { body, limits, is_json: says_json(&parts.headers) };
     let outcome = match (&parts.method, parts.uri.path()) {
         (&Method::GET, "/v1/status") => Ok(json(StatusCode::OK, &state.report())),
         (&Method::GET, "/v1/events") => subscribe(state),
@@ -324,6 +324,8 @@ impl Identity {
 struct Unread<'a, B> {
     body: B,
     limits: &'a Limits,
+    /// Whether its head does not say otherwise.
+    is_json: bool,
 }
 
 impl<B> Unread<'_, B>
@@ -331,6 +333,9 @@ where
     B: http_body::Body<Data = Bytes, Error: std::fmt::Display>,
 {
     async fn json<T: DeserializeOwned>(self) -> Result<T, Explained> {
+        if !self.is_json && !self.body.is_end_stream() {
+            return Err(Explained::new(Cause::UnsupportedMediaType, "the body is not application/json"));
+        }
         let Limits { body, body_time, .. } = *self.limits;
         let collected = tokio::time::timeout(body_time, self.collect(body)).await;
         parse(&collected.map_err(|_elapsed| {
@@ -362,6 +367,17 @@ where
     }
 }
 
+/// Whether a body with these headers is JSON: one without a type is taken for it (RFC 9110 section 8.3).
+fn says_json(headers: &HeaderMap) -> bool {
+    let is_json = |kind: &HeaderValue| {
+        let kind = kind.as_bytes().split(|byte| *byte == b';').next().unwrap_or_default();
+        kind.trim_ascii().eq_ignore_ascii_case(JSON.as_bytes())
+    };
+    headers.get_all(header::CONTENT_TYPE).iter().all(is_json)
+}
+
+const JSON: &str = "application/json";
+
 /// A problem on its way out.
 struct Refusal {
     problem: Box<Problem>,
@@ -376,6 +392,9 @@ impl Refusal {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if let Some(allow) = self.allow {
             headers.insert(header::ALLOW, HeaderValue::from_static(allow));
+        }
+        if status == StatusCode::UNSUPPORTED_MEDIA_TYPE {
+            headers.insert(header::ACCEPT, HeaderValue::from_static(JSON));
         }
         if let Some(wait) = self.problem.retry_after {
             headers.insert(header::RETRY_AFTER, wait.into());
@@ -397,7 +416,7 @@ fn wrong_method(allow: &'static str) -> Refusal {
 
 fn json(status: StatusCode, value: &impl Serialize) -> Response<Body> {
     // The reports hold strings and numbers only, which always serialize.
-    typed(status, "application/json", full(serde_json::to_vec(value).unwrap_or_default()))
+    typed(status, JSON, full(serde_json::to_vec(value).unwrap_or_default()))
 }
 
 fn text(line: &'static str) -> Response<Body> {

@@ -82,6 +82,8 @@ pub enum Cause {
     NotFound,
     /// The endpoint exists, for another method.
     MethodNotAllowed,
+    /// The body says that it is no JSON.
+    UnsupportedMediaType,
     /// There is no such identity.
     UnknownIdentity,
     /// Several identities, and none was named.
@@ -227,6 +229,7 @@ impl Cause {
             Self::BadRequest | Self::IdentityRequired | Self::ValueMissing => StatusCode::BAD_REQUEST,
             Self::NotFound | Self::UnknownIdentity => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::ClientBodyTimeout => StatusCode::REQUEST_TIMEOUT,
         }
@@ -267,6 +270,7 @@ impl Cause {
             | Self::ValueMissing
             | Self::NotFound
             | Self::MethodNotAllowed
+            | Self::UnsupportedMediaType
             | Self::UnknownIdentity
             | Self::IdentityRequired
             | Self::BodyTooLarge
@@ -320,6 +324,7 @@ impl Cause {
             Self::NoRegistration => "begin with `portunus register`",
             Self::ValueMissing => "give the value, or change the template in [dialect.requests]",
             Self::IdentityRequired => "name one with `identity`",
+            Self::UnsupportedMediaType => "send it with `Content-Type: application/json`",
             Self::ShuttingDown
             | Self::BadRequest
             | Self::NotFound

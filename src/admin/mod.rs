@@ -20,7 +20,7 @@
 //!
 //! Always: the peer is this uid or root; no secret leaves by any answer (but a new
 //! authenticator's, which is what was asked for), log or `Debug`; an error is an RFC
-//! 9457 problem. Refuses to know: the portal, the listeners' traffic, the configuration file.
+//! 9457 problem; a body that says it is something else than `application/json` is refused. Refuses to know: the portal, the listeners' traffic, the configuration file.
 
 mod account;
 mod api;

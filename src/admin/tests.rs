@@ -235,6 +235,63 @@ async fn a_body_is_read_strictly_and_never_repeated() {
 }
 
 #[tokio::test]
+async fn a_body_that_says_it_is_no_json_is_refused_with_what_is_taken() {
+    let desk = desk(&Script { configured: Some(configured()), methods: vec![], ..Script::default() });
+    let ask = async |path: &str, kinds: &[&str], body: &'static str| {
+        let kinds = kinds.iter();
+        let request = kinds.fold(Request::post(path), |head, kind| head.header(header::CONTENT_TYPE, *kind));
+        answer(
+            &desk.state,
+            &Limits::default(),
+            request.body(Full::new(Bytes::from_static(body.as_bytes()))).unwrap(),
+        )
+        .await
+    };
+    for kind in ["text/plain", "application/x-www-form-urlencoded", "application/jsonp", ""] {
+        for path in ["/v1/login", "/v1/login/code", "/v1/logout", "/v1/password/forgot", "/v1/register/send"]
+        {
+            let response = ask(path, &[kind], "{}").await;
+            assert_eq!(response.headers()[header::ACCEPT], "application/json", "{path} {kind}");
+            let (status, problem) = read(response).await;
+            let expected = (StatusCode::UNSUPPORTED_MEDIA_TYPE, &json!("unsupported-media-type"));
+            assert_eq!((status, &problem["code"]), expected, "{path} {kind}");
+        }
+    }
+    let twice = ask("/v1/login", &["application/json", "text/plain"], "{}").await;
+    assert_eq!(twice.status(), StatusCode::UNSUPPORTED_MEDIA_TYPE);
+    assert_eq!(desk.session.asked(), [""; 0]);
+
+    let takes: [(&[&str], &'static str); 4] = [
+        (&[], "{}"),
+        (&["application/json"], "{}"),
+        (&["Application/JSON ; charset=utf-8"], "{}"),
+        // Nothing is no form either.
+        (&["application/x-www-form-urlencoded"], ""),
+    ];
+    for (kinds, body) in takes {
+        assert_eq!(ask("/v1/login", kinds, body).await.status(), StatusCode::OK, "{kinds:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_client_says_that_it_sends_json() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("portunus.sock");
+    let listener = UnixListener::bind(&path).unwrap();
+    let server = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut head = Vec::new();
+        while !head.windows(4).any(|end| end == b"\r\n\r\n") {
+            assert_ne!(stream.read_buf(&mut head).await.unwrap(), 0);
+        }
+        String::from_utf8(head).unwrap().to_ascii_lowercase()
+    });
+    let unanswered = Client::new(&path).login(&LoginRequest::default()).await;
+    assert!(matches!(unanswered, Err(ClientError::Io(_))), "{unanswered:?}");
+    assert!(server.await.unwrap().contains("\r\ncontent-type: application/json\r\n"));
+}
+
+#[tokio::test]
 async fn a_password_and_a_code_have_the_portals_lengths() {
     let desk = desk(&Script::default());
     for (length, expected) in [(7, 400), (8, 403), (128, 403), (129, 400)] {

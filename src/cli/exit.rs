@@ -142,6 +142,7 @@ impl From<Cause> for Exit {
             | Cause::ValueMissing
             | Cause::NotFound
             | Cause::MethodNotAllowed
+            | Cause::UnsupportedMediaType
             | Cause::BodyTooLarge
             | Cause::ClientBodyTimeout
             | Cause::TooManySubscribers => Self::Failed,
