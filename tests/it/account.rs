@@ -3,10 +3,11 @@
 
 use http::Method;
 use portal_sim::{DEFAULT_PASSWORD, Fault};
-use portunus::admin::{Cause, ClientError};
+use portunus::admin::{Cause, Client, ClientError, LoginRequest, State};
+use portunus::secret::Password;
 use serde_json::{Value, json};
 
-use crate::world::{World, WorldOptions};
+use crate::world::{World, WorldOptions, start_proxy};
 
 const NEW: &str = "new@example.com";
 const PLAIN: &str = "plain@example.com";
@@ -206,6 +207,32 @@ async fn the_admin_api_forgets_resets_and_changes_passwords() {
     let done = post(&world, "/v1/password/change", change(DEFAULT_PASSWORD)).await.unwrap();
     assert_eq!(done["update"], r#"login.password: { env = "PASSWORD" }"#);
     assert!(world.stop().await);
+}
+
+/// The portal ends every other sign-in of an account whose password is changed (PROTOCOL section 8).
+#[tokio::test]
+async fn a_password_that_another_client_changed_is_noticed_and_the_old_one_tried_once() {
+    let options = WorldOptions::default().account(PLAIN);
+    let world = World::start(options.clone()).await;
+    world.profile().await.expect(200);
+    let home = tempfile::tempdir().unwrap();
+    let other = start_proxy(&world.sim, &options, home.path()).await.unwrap();
+    let change = json!({ "current_password": DEFAULT_PASSWORD, "new_password": PASSWORD });
+    let there = Client::new(other.admin_socket().unwrap());
+    there.account(Method::POST, "/v1/password/change", Some(&change)).await.unwrap();
+    there.account(Method::GET, "/v1/account/profile", None::<&()>).await.expect("its own sign-in lives");
+
+    for _ in 0..3 {
+        world.profile().await.problem(503, "credentials-refused");
+    }
+    let counters = world.sim.counters();
+    assert_eq!((counters.wrong_password, counters.refreshed), (1, 0));
+    assert_eq!(world.admin().status().await.unwrap().identities[0].state, State::Failed);
+    // Whoever has the new one goes on here too.
+    let login = LoginRequest { password: Some(Password::new(PASSWORD)), ..LoginRequest::default() };
+    world.admin().login(&login).await.unwrap();
+    world.profile().await.expect(200);
+    assert!(other.stop().await && world.stop().await);
 }
 
 /// Every call with a body, and a good one.

@@ -1,6 +1,6 @@
 //! The commands against a running proxy and the simulator, with a person who reads the simulator's mails.
 
-use portal_sim::{DEFAULT_PASSWORD, RateLimits, Settings, Sim};
+use portal_sim::{DEFAULT_PASSWORD, Fault, RateLimits, Settings, Sim};
 use zeroize::Zeroizing;
 
 use super::password::new_password;
@@ -230,6 +230,30 @@ async fn an_account_that_waits_for_approval_says_so_at_its_login() {
     let waits = login::login(&world.client, &flags, &mut person).await.unwrap_err();
     assert_eq!(waits.exit, Exit::Refused);
     assert!(waits.what.contains("approval"), "{waits:?}");
+}
+
+#[tokio::test]
+async fn a_risk_challenge_and_a_foreign_client_hash_end_the_login_with_what_to_do() {
+    let world = World::start("", |_| {}).await;
+    let foreign = "the portal says that the client hash is not the one of this login";
+    for (code, what, hint) in [
+        (
+            "ACCESS.RISK_CHALLENGE_REQUIRED",
+            "the portal asks for a risk challenge",
+            "the portal's own front end",
+        ),
+        ("AUTH.FINGERPRINT_MISMATCH", foreign, "keep `portal.client_hash` as it was"),
+    ] {
+        world.sim.next_on("login/initiate", Fault::Refuse { status: 403, code: code.into() });
+        let flags = LoginFlags { email: Some("plain@example.com".into()), ..LoginFlags::default() };
+        let mut person = world.person(&[("password", DEFAULT_PASSWORD)]);
+        let ended = login::login(&world.client, &flags, &mut person).await.unwrap_err();
+        assert_eq!((ended.exit, ended.what.as_str()), (Exit::Refused, what));
+        assert!(ended.hint.is_some_and(|told| told.contains(hint)), "{code}");
+    }
+    assert_eq!(world.sim.counters().arrived["login/initiate"], 2, "neither is tried again by itself");
+    world.signed_in("plain@example.com", DEFAULT_PASSWORD).await;
+    world.proxy.stop().await;
 }
 
 #[tokio::test]
