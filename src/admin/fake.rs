@@ -39,12 +39,16 @@ pub(crate) struct Script {
     pub(crate) failure: Option<SessionError>,
     /// How many backup codes it says are left.
     pub(crate) backup_codes_left: Option<u64>,
+    /// Why no code is fetched from a mailbox, if one was tried.
+    pub(crate) unfetched: Option<String>,
 }
 
 #[derive(Debug)]
 struct State {
     phase: Phase,
     asked: Vec<String>,
+    /// Who signed in last.
+    account: Option<String>,
 }
 
 impl Default for Script {
@@ -57,13 +61,14 @@ impl Default for Script {
             configured: None,
             failure: None,
             backup_codes_left: None,
+            unfetched: None,
         }
     }
 }
 
 impl FakeSession {
     pub(crate) fn new(script: Script, now: SystemTime) -> Self {
-        let state = Mutex::new(State { phase: Phase::SignedOut, asked: Vec::new() });
+        let state = Mutex::new(State { phase: Phase::SignedOut, asked: Vec::new(), account: None });
         Self { now, script, state, news: tokio::sync::Notify::new() }
     }
 
@@ -89,11 +94,13 @@ impl FakeSession {
             masked_target: delivered.then(|| "r***@example.com".to_owned()),
             expires_at: self.now + self.script.pending,
             resend_at: delivered.then_some(self.now + self.script.cooldown),
+            unfetched: self.script.unfetched.clone(),
         })
     }
 
     fn signed_in(&self) -> Phase {
-        Phase::SignedIn { expires_at: self.now + Duration::from_secs(3600) }
+        let account = self.state.lock().unwrap().account.clone();
+        Phase::SignedIn { expires_at: self.now + Duration::from_secs(3600), account }
     }
 }
 
@@ -126,6 +133,7 @@ impl SignIn for FakeSession {
             let Some(login) = credentials.or_else(|| self.script.configured.clone()) else {
                 return Err(SessionError::PersonRequired { reason: "no password is configured" });
             };
+            self.state.lock().unwrap().account = Some(login.email);
             match login.password {
                 None => return Err(SessionError::PersonRequired { reason: "no password is configured" }),
                 Some(password) if password != Password::new(PASSWORD) => {

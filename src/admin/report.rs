@@ -55,6 +55,9 @@ pub struct IdentityReport {
     pub ready: bool,
     /// What is configured to sign in with.
     pub account: AccountReport,
+    /// The e-mail address that is signed in, masked, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signed_in_as: Option<String>,
     /// When the bearer ends, RFC 3339.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<String>,
@@ -127,6 +130,9 @@ pub struct ChallengeReport {
     pub resend_in: Option<u64>,
     /// All factors offered.
     pub offered: Vec<MethodReport>,
+    /// Why the code was not fetched from its source, if that failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unfetched: Option<String>,
 }
 
 /// One factor offered.
@@ -194,6 +200,13 @@ pub struct ErrorReport {
     pub retry_after: Option<u64>,
 }
 
+impl IdentityReport {
+    /// Whose it is, masked: the account that is signed in, else the one that is configured.
+    pub fn whose(&self) -> Option<&str> {
+        self.signed_in_as.as_deref().or(self.account.email.as_deref())
+    }
+}
+
 impl ChallengeReport {
     pub(super) fn new(pending: &Pending, now: SystemTime) -> Self {
         Self {
@@ -206,6 +219,7 @@ impl ChallengeReport {
                 .iter()
                 .map(|(kind, label)| MethodReport { method: (*kind).into(), label: label.clone() })
                 .collect(),
+            unfetched: pending.unfetched.clone(),
         }
     }
 }
@@ -304,6 +318,7 @@ mod tests {
             masked_target: Some("r***@example.com".into()),
             expires_at: now + Duration::from_millis(2_900),
             resend_at: Some(now + Duration::from_millis(1_100)),
+            unfetched: None,
         };
         let report = ChallengeReport::new(&pending, now);
         assert_eq!((report.expires_in, report.resend_in), (2, Some(2)));

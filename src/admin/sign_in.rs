@@ -65,6 +65,8 @@ pub enum Phase {
     SignedIn {
         /// Until when.
         expires_at: SystemTime,
+        /// The e-mail address that did, where that is known.
+        account: Option<String>,
     },
     /// It failed.
     Failed(SessionError),
@@ -83,6 +85,8 @@ pub struct Pending {
     pub expires_at: SystemTime,
     /// When another code may be sent; absent for a factor that is not delivered.
     pub resend_at: Option<SystemTime>,
+    /// Why the code was not fetched from its source, if that failed; never what the source gave.
+    pub unfetched: Option<String>,
 }
 
 /// An open channel's life.
@@ -160,7 +164,9 @@ impl From<Status> for Phase {
             Status::SignedOut => Self::SignedOut,
             Status::Opening => Self::Opening,
             Status::AwaitingCode(challenge) => Self::AwaitingCode(challenge.into()),
-            Status::Active(lease) => Self::SignedIn { expires_at: lease.expires_at() },
+            Status::Active(lease) => {
+                Self::SignedIn { expires_at: lease.expires_at(), account: lease.account().map(str::to_owned) }
+            }
             Status::Failed(error) => Self::Failed(error),
         }
     }
@@ -175,6 +181,7 @@ impl From<Challenge> for Pending {
             masked_target: challenge.sent.and_then(|sent| sent.masked_target),
             expires_at: challenge.expires_at,
             resend_at: delivered.then_some(challenge.resend_at),
+            unfetched: challenge.unfetched.map(|error| error.to_string()),
         }
     }
 }

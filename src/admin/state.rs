@@ -153,10 +153,12 @@ impl Identity {
             error: None,
             degraded: standing.degraded.map(str::to_owned),
             account,
+            signed_in_as: None,
         };
         match standing.phase {
-            Phase::SignedIn { expires_at } => {
+            Phase::SignedIn { expires_at, account } => {
                 report.ready = true;
+                report.signed_in_as = account.as_deref().map(masked);
                 report.expires_at = Some(timestamp(expires_at));
                 report.expires_in = Some(seconds_left(expires_at, now));
                 report.refresh_in = standing.refresh_at.map(|at| seconds_left(at, now));
@@ -201,7 +203,7 @@ impl State {
             Phase::SignedOut => Self::SignedOut,
             Phase::Opening => Self::Opening,
             Phase::AwaitingCode(_) => Self::AwaitingCode,
-            Phase::SignedIn { expires_at: _ } => Self::SignedIn,
+            Phase::SignedIn { .. } => Self::SignedIn,
             Phase::Failed(_) => Self::Failed,
         }
     }

@@ -3,6 +3,7 @@
 use super::args::LogoutFlags;
 use super::exit::Exit;
 use super::failure::Failure;
+use super::login::{called, pick};
 use super::terminal::{Terminal, waiting};
 use crate::admin::Client;
 
@@ -12,8 +13,11 @@ pub(super) async fn logout(
     flags: &LogoutFlags,
     terminal: &mut impl Terminal,
 ) -> Result<Exit, Failure> {
-    let report = waiting(terminal, "signing out", client.logout(flags.identity.as_deref())).await?;
-    let account = report.account.email.as_deref().unwrap_or(&report.identity);
-    terminal.data(&format!("signed out {account}"));
+    let status = waiting(terminal, "asking the running proxy", client.status()).await?;
+    // Whose login it is is forgotten with it.
+    let before = pick(status, flags.identity.as_deref(), "logout")?;
+    waiting(terminal, "signing out", client.logout(Some(&before.identity))).await?;
+    let whom = called(&before).map_or_else(String::new, |name| format!(" {name}"));
+    terminal.data(&format!("signed out{whom}"));
     Ok(Exit::Ok)
 }

@@ -65,12 +65,13 @@ fn render(report: &StatusReport, paint: Paint) -> String {
 fn block(identity: &IdentityReport, several: bool, paint: Paint) -> String {
     let mut rows = vec![
         ("identity", identity.identity.clone()),
-        ("account", identity.account.email.clone().unwrap_or_else(|| "not configured".to_owned())),
+        ("account", identity.whose().unwrap_or("not configured").to_owned()),
         ("state", state(identity, paint)),
         ("since", identity.since.clone()),
     ];
     if let Some(challenge) = &identity.challenge {
         rows.push(("code", code(challenge)));
+        rows.extend(challenge.unfetched.as_ref().map(|why| ("unfetched", paint.warn(why))));
     }
     if let Some(left) = identity.backup_codes_left {
         rows.push(("backup", format!("{left} codes left in login.backup_codes")));
@@ -151,6 +152,7 @@ mod tests {
                 password: true,
                 otp_secret: true,
             },
+            signed_in_as: None,
             expires_at: None,
             expires_in: None,
             refresh_in: None,
@@ -216,6 +218,7 @@ portunus 0.1.0 · pid 4242 · up 3 h 12 min · listens on 127.0.0.1:8787, [::1]:
             expires_in: 272,
             resend_in: Some(31),
             offered: vec![],
+            unfetched: Some("login.code_command: read-mail failed (exit status: 3)".into()),
         });
         let mut failed = identity(State::Failed);
         failed.identity = "alice".into();
@@ -237,6 +240,7 @@ portunus 0.1.0 · pid 4242 · up 3 h 12 min · listens on 127.0.0.1:8787, [::1]:
   state     waits for a code
   since     2026-03-21T09:00:00Z
   code      sent to r***@example.com, 4 min 32 s left
+  unfetched login.code_command: read-mail failed (exit status: 3)
   hint      run `portunus login --identity default`
 
   identity  alice

@@ -54,13 +54,16 @@ async fn status_prints_the_apis_own_json_and_logout_its_end() {
     let printed: serde_json::Value = serde_json::from_str(&out.data[0]).unwrap();
     assert_eq!(printed["identities"][0]["state"], "signed-out");
 
-    session.put(Phase::SignedIn { expires_at: SystemTime::now() + std::time::Duration::from_secs(60) });
+    let expires_at = SystemTime::now() + std::time::Duration::from_secs(60);
+    session.put(Phase::SignedIn { expires_at, account: Some("root@example.com".to_owned()) });
     assert_eq!(status::status(&client, &StatusFlags::default(), &mut out).await, Ok(Exit::Ok));
     assert!(out.data[1].contains("signed in, "), "{}", out.data[1]);
 
     assert_eq!(logout::logout(&client, &LogoutFlags::default(), &mut out).await, Ok(Exit::Ok));
-    assert_eq!(out.data[2], "signed out default");
-    assert_eq!(session.asked(), ["sign_out"]);
+    assert_eq!(out.data[2], "signed out r***@example.com");
+    assert_eq!(logout::logout(&client, &LogoutFlags::default(), &mut out).await, Ok(Exit::Ok));
+    assert_eq!(out.data[3], "signed out", "of whom is not known any more");
+    assert_eq!(session.asked(), ["sign_out", "sign_out"]);
 }
 
 #[tokio::test]
@@ -68,7 +71,8 @@ async fn status_of_several_shows_all_or_the_one_that_is_named() {
     let name = |name: &str| IdentityName::new(name).unwrap();
     let fake = || Arc::new(FakeSession::new(PortalScript::default(), SystemTime::now()));
     let alice = fake();
-    alice.put(Phase::SignedIn { expires_at: SystemTime::now() + std::time::Duration::from_secs(60) });
+    let expires_at = SystemTime::now() + std::time::Duration::from_secs(60);
+    alice.put(Phase::SignedIn { expires_at, account: None });
     let identities =
         vec![Identity::new(name("alice"), alice, None), Identity::new(name("bob"), fake(), None)];
     let state = AdminState::new(identities, SystemClock::shared(), "0.1.0", vec![], Vec::new, || {});

@@ -46,6 +46,7 @@ impl<P: Portal> Tools<P> {
             sent: None,
             expires_at: ends.wall,
             resend_at: self.clock.wall(),
+            unfetched: None,
         };
         if send {
             match self.deliver(&challenge.login, &challenge.method).await {
@@ -152,6 +153,7 @@ impl<P: Portal> Tools<P> {
     /// Sends the pending challenge's code, again or by another factor. The challenge comes back as it now is.
     pub(super) async fn resend(&self, mut pending: Pending, method: Method) -> (Pending, Result<(), Stop>) {
         pending.challenge.method = method;
+        pending.challenge.unfetched = None;
         let Pending { challenge, login, .. } = &mut pending;
         if !challenge.method.kind.is_delivered() {
             return (pending, Ok(()));

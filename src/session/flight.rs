@@ -193,7 +193,13 @@ impl<P: Portal> Tools<P> {
             return Landing::Stopped(Stop::Person(unusable_bearer()), Fate::Spent);
         };
         let issued = Deadline::after(&*self.clock, Duration::ZERO);
-        let lease = Lease { generation, bearer, ends: issued.plus(tokens.expires_in), given: issued.boot };
+        let lease = Lease {
+            generation,
+            bearer,
+            ends: issued.plus(tokens.expires_in),
+            given: issued.boot,
+            account: origin.account.clone(),
+        };
         let mut held = Held {
             lease: Arc::new(lease),
             access: tokens.access,
@@ -246,7 +252,13 @@ impl<P: Portal> Tools<P> {
         let life = saved.expires_at.duration_since(saved.issued_at).unwrap_or_default();
         let issued = ends.minus(life);
         Some(Held {
-            lease: Arc::new(Lease { generation: saved.generation, bearer, ends, given: issued.boot }),
+            lease: Arc::new(Lease {
+                generation: saved.generation,
+                bearer,
+                ends,
+                given: issued.boot,
+                account: saved.account.clone(),
+            }),
             access: saved.access,
             refresh: saved.refresh.filter(|_| saved.unanswered < MOST_UNANSWERED),
             unanswered: saved.unanswered,

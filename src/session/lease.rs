@@ -38,6 +38,8 @@ pub struct Lease {
     pub(super) ends: Deadline,
     /// When the portal gave it, by the boot clock.
     pub(super) given: Duration,
+    /// Whose it is, where that is known.
+    pub(super) account: Option<String>,
 }
 
 impl Lease {
@@ -49,6 +51,11 @@ impl Lease {
     /// The `Authorization` header's value, sensitive.
     pub fn bearer(&self) -> &HeaderValue {
         &self.bearer
+    }
+
+    /// The e-mail address that signed in; not known of tokens that were adopted from a client's login.
+    pub fn account(&self) -> Option<&str> {
+        self.account.as_deref()
     }
 
     /// When the portal stops taking it, by the wall clock.

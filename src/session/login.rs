@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use super::Codes;
+use super::{CodeSourceError, Codes};
 use crate::secret::{LoginSessionId, OtpSecret, Password};
 
 /// Which second factor.
@@ -62,4 +62,6 @@ pub struct Challenge {
     pub expires_at: SystemTime,
     /// When another code may be sent.
     pub resend_at: SystemTime,
+    /// Why the code was not fetched where the configuration says that it arrives, if the last try failed.
+    pub unfetched: Option<Box<CodeSourceError>>,
 }

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::actor::{Owner, Person};
+use super::actor::{Owner, Person, Phase};
 use super::flight::{Pending, Stop, Tools};
 use super::{CodeSourceError, FactorKind, Portal, SessionError};
 use crate::secret::OneTimeCode;
@@ -51,11 +51,13 @@ impl<P: Portal> Owner<P> {
     pub(super) fn looked(&mut self, found: Result<Option<OneTimeCode>, CodeSourceError>) {
         match found {
             Ok(Some(code)) => return self.answer_from_mailbox(code),
-            Ok(None) => {}
+            Ok(None) => self.note_unfetched(None),
             Err(error) => {
                 let identity = &self.tools.settings.identity;
                 tracing::warn!(%identity, %error, hint = error.hint, "the mailed code is not fetched");
-                // Somebody at a terminal can see to it.
+                // Somebody at a terminal can see to it, and reads why as soon as the command goes on.
+                self.note_unfetched(Some(error));
+                self.publish();
                 self.leave_to_a_person();
             }
         }
@@ -66,6 +68,12 @@ impl<P: Portal> Owner<P> {
         let Some(look) = look.filter(|_| is_good) else { return self.give_up_looking() };
         if let Some(mailbox) = &mut self.mailbox {
             mailbox.look = look;
+        }
+    }
+
+    fn note_unfetched(&mut self, why: Option<CodeSourceError>) {
+        if let Phase::AwaitingCode(pending) = &mut self.phase {
+            pending.challenge.unfetched = why.map(Box::new);
         }
     }
 

@@ -58,8 +58,8 @@ impl Published {
             || match (&self.status, &other.status) {
                 (Status::Failed(one), Status::Failed(two)) => discriminant(one) != discriminant(two),
                 (Status::AwaitingCode(one), Status::AwaitingCode(two)) => {
-                    (&one.login, &one.method, &one.sent, one.resend_at)
-                        != (&two.login, &two.method, &two.sent, two.resend_at)
+                    (&one.login, &one.method, &one.sent, one.resend_at, &one.unfetched)
+                        != (&two.login, &two.method, &two.sent, two.resend_at, &two.unfetched)
                 }
                 (one, two) => discriminant(one) != discriminant(two),
             }

@@ -150,6 +150,8 @@ async fn a_mailbox_program_that_fails_leaves_the_code_to_a_person() {
     let world = World::start(by_mailbox(&script)).await;
     let report = world.admin().login(&LoginRequest::default()).await.unwrap();
     assert_eq!(report.state, State::AwaitingCode);
+    let why = report.challenge.and_then(|challenge| challenge.unfetched);
+    assert_eq!(why.as_deref(), Some("login.code_command: /bin/bash failed (exit status: 3)"));
     let code = world.sim.inbox("mail@example.com").pop().unwrap().code.unwrap();
     let report = world.admin().answer(None, &portunus::secret::OneTimeCode::new(code)).await.unwrap();
     assert_eq!(report.state, State::SignedIn);

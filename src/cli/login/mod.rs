@@ -19,6 +19,7 @@ use crate::admin::{
     Cause, ChallengeReport, Client, ClientError, FactorName, IdentityReport, LoginRequest, State,
     StatusReport,
 };
+use crate::identity::IdentityName;
 use crate::secret::{OneTimeCode, Password};
 
 /// How often a person may mistype a password or a code before the command ends. The portal locks accounts.
@@ -45,15 +46,21 @@ pub(super) async fn login(
             talk.begin(&report).await?
         }
     };
-    let account = report.account.email.as_deref().unwrap_or(&report.identity);
     let left = report.expires_in.map_or_else(String::new, |left| format!(", {} left", short(left)));
     if flags.use_backup_code
         && let Some(codes) = report.backup_codes_left
     {
         talk.terminal.say(&format!("a backup code is spent; {codes} are left in login.backup_codes"));
     }
-    talk.terminal.data(&format!("signed in as {account}{left}"));
+    let whom = called(&report).map_or_else(String::new, |name| format!(" as {name}"));
+    talk.terminal.data(&format!("signed in{whom}{left}"));
     Ok(Exit::Ok)
+}
+
+/// What a person calls it: by its account, and where that is not known by its name, if it was given one.
+pub(super) fn called(report: &IdentityReport) -> Option<&str> {
+    let given = Some(report.identity.as_str()).filter(|name| *name != IdentityName::sole().as_str());
+    report.whose().or(given)
 }
 
 /// The one that is meant; `command` is the one that asks.
@@ -138,6 +145,9 @@ impl<T: Terminal> Talk<'_, T> {
         let mut chosen = false;
         loop {
             let Some(challenge) = report.challenge.take() else { return self.settled(report) };
+            if let Some(why) = &challenge.unfetched {
+                self.terminal.say(&format!("the code is not fetched by itself: {why}"));
+            }
             let challenge = if chosen { challenge } else { self.choose(challenge).await? };
             chosen = true;
             let code = self.code(challenge).await?;

@@ -68,7 +68,7 @@ async fn nothing_configured_asks_for_address_password_and_code() {
     assert_eq!(person.prompts(), ["e-mail", "password", "code from the authenticator app"]);
     let hidden: Vec<_> = person.asked.iter().map(|(_, hidden)| *hidden).collect();
     assert_eq!(hidden, [false, true, false]);
-    assert_eq!(person.data, ["signed in as default, 59 min 59 s left"]);
+    assert_eq!(person.data, ["signed in as r***@example.com, 59 min 59 s left"]);
 }
 
 #[tokio::test]
@@ -88,7 +88,7 @@ async fn already_signed_in_does_nothing_unless_asked_to() {
         PortalScript { configured: configured(Some(PASSWORD)), methods: vec![], ..PortalScript::default() };
     let world = world(&script);
     let expires_at = SystemTime::now() + Duration::from_secs(600);
-    world.session.put(Phase::SignedIn { expires_at });
+    world.session.put(Phase::SignedIn { expires_at, account: None });
     let mut person = Script::person(&[]);
     assert_eq!(world.login(&LoginFlags::default(), &mut person).await, Ok(Exit::Ok));
     assert_eq!(world.session.asked(), [""; 0]);
@@ -224,6 +224,107 @@ async fn r_sends_the_code_again_once_the_cooldown_is_over() {
 }
 
 #[tokio::test]
+async fn why_the_mailed_code_was_not_fetched_is_told_before_it_is_asked_for() {
+    let why = "login.code_command: read-mail failed (exit status: 3)";
+    let script = PortalScript {
+        configured: configured(Some(PASSWORD)),
+        methods: vec![FactorKind::Email],
+        unfetched: Some(why.to_owned()),
+        ..PortalScript::default()
+    };
+    let mut person = Script::person(&[CODE]);
+    assert_eq!(world(&script).login(&LoginFlags::default(), &mut person).await, Ok(Exit::Ok));
+    assert_eq!(person.said, [format!("the code is not fetched by itself: {why}")]);
+    assert_eq!(person.prompts(), ["code sent to r***@example.com"]);
+}
+
+/// A person at whose prompt something else happens meanwhile.
+struct Overtaken {
+    person: Script,
+    session: Arc<FakeSession>,
+    by: Phase,
+}
+
+impl Terminal for Overtaken {
+    fn data(&mut self, line: &str) {
+        self.person.data(line);
+    }
+
+    fn say(&mut self, line: &str) {
+        self.person.say(line);
+    }
+
+    fn detail(&mut self, line: &str) {
+        self.person.detail(line);
+    }
+
+    fn interactive(&self) -> bool {
+        self.person.interactive()
+    }
+
+    fn ask(&mut self, question: &Question<'_>) -> Result<Zeroizing<String>, Unanswered> {
+        self.session.put(self.by.clone());
+        self.person.ask(question)
+    }
+
+    fn line_from_stdin(&mut self) -> Result<Zeroizing<String>, Failure> {
+        self.person.line_from_stdin()
+    }
+
+    fn waiting(&mut self, text: Option<&str>) {
+        self.person.waiting(text);
+    }
+
+    fn paint(&self) -> crate::cli::terminal::Paint {
+        self.person.paint()
+    }
+}
+
+#[tokio::test]
+async fn a_code_typed_after_the_mailbox_was_faster_ends_signed_in() {
+    let script = PortalScript {
+        configured: configured(Some(PASSWORD)),
+        methods: vec![FactorKind::Email],
+        ..PortalScript::default()
+    };
+    let world = world(&script);
+    let overtaken =
+        |by| Overtaken { person: Script::person(&["654321"]), session: world.session.clone(), by };
+    let expires_at = SystemTime::now() + Duration::from_secs(600);
+    let mut person = overtaken(Phase::SignedIn { expires_at, account: Some("root@example.com".into()) });
+    assert_eq!(login(&world.client, &LoginFlags::default(), &mut person).await, Ok(Exit::Ok));
+    assert!(person.person.data[0].starts_with("signed in as r***@example.com, "), "{:?}", person.person.data);
+    assert_eq!(world.session.asked(), ["sign_in None"], "the typed code is not sent");
+
+    let again = LoginFlags { again: true, ..LoginFlags::default() };
+    let failure = login(&world.client, &again, &mut overtaken(Phase::SignedOut)).await.unwrap_err();
+    assert_eq!((failure.exit, failure.what.as_str()), (Exit::PersonNeeded, "no code is awaited"));
+}
+
+#[tokio::test]
+async fn whose_login_it_is_is_said_and_an_unnamed_one_has_no_name() {
+    let world = world(&PortalScript { configured: configured(Some(PASSWORD)), ..PortalScript::default() });
+    let expires_at = SystemTime::now() + Duration::from_secs(600);
+    for (account, said) in [
+        (Some("other@example.com"), "signed in as o***@example.com, "),
+        // Adopted from a client: the configured account is the best guess.
+        (None, "signed in as r***@example.com, "),
+    ] {
+        world.session.put(Phase::SignedIn { expires_at, account: account.map(str::to_owned) });
+        let mut person = Script::person(&[]);
+        assert_eq!(world.login(&LoginFlags::default(), &mut person).await, Ok(Exit::Ok));
+        assert!(person.data[0].starts_with(said), "{:?}", person.data);
+    }
+    for (name, said) in [("default", "signed in, "), ("alice", "signed in as alice, ")] {
+        let world = world_of(&[name], &PortalScript::default());
+        world.session.put(Phase::SignedIn { expires_at, account: None });
+        let mut person = Script::person(&[]);
+        assert_eq!(world.login(&LoginFlags::default(), &mut person).await, Ok(Exit::Ok));
+        assert!(person.data[0].starts_with(said), "{:?}", person.data);
+    }
+}
+
+#[tokio::test]
 async fn no_input_fails_at_once_and_says_which_way_is_left() {
     let world = world(&PortalScript { configured: configured(None), ..PortalScript::default() });
     let flags = LoginFlags { no_input: true, ..LoginFlags::default() };
@@ -323,7 +424,7 @@ async fn a_backup_code_is_taken_by_the_flag_alone_and_how_many_are_left_is_told(
     };
     let world = world(&script);
     let expires_at = SystemTime::now() + Duration::from_secs(600);
-    world.session.put(Phase::SignedIn { expires_at });
+    world.session.put(Phase::SignedIn { expires_at, account: None });
     let flags = LoginFlags { use_backup_code: true, no_input: true, ..LoginFlags::default() };
     let mut person = Script::person(&[]);
     assert_eq!(world.login(&flags, &mut person).await, Ok(Exit::Ok));

@@ -80,7 +80,14 @@ mod tests {
 
     fn challenge(method: FactorName, resend_in: Option<u64>) -> ChallengeReport {
         let masked_target = (method == FactorName::Email).then(|| "r***@example.com".to_owned());
-        ChallengeReport { method, masked_target, expires_in: 300, resend_in, offered: Vec::new() }
+        ChallengeReport {
+            method,
+            masked_target,
+            expires_in: 300,
+            resend_in,
+            offered: Vec::new(),
+            unfetched: None,
+        }
     }
 
     #[test]

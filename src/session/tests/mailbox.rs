@@ -158,6 +158,15 @@ async fn a_command_that_fails_leaves_the_code_to_a_person_and_is_run_again() {
     listed.put(Err(broken()));
     let world = self::world(&listed);
     assert!(matches!(soon(signs_in(&world)).await.unwrap(), Err(SessionError::CodeRequired { .. })));
+    let unfetched = || match world.session.status() {
+        Status::AwaitingCode(challenge) => challenge.unfetched,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(unfetched().as_deref(), Some(&broken()), "who is told of it reads why");
+    listed.put(Ok(vec![]));
+    world.pass(5).await;
+    quiet().await;
+    assert_eq!(unfetched(), None, "it works again, and only the mail is missing");
     let asker = asks(&world);
     listed.put(Ok(vec!["111111"]));
     world.pass(5).await;
