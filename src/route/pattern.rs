@@ -11,8 +11,8 @@ pub(super) struct Pattern {
 /// What follows the prefix.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Rest {
-    /// Anything: `*` after the beginning of a segment.
-    Anything,
+    /// Anything but a slash: `*` after the beginning of the last segment.
+    OfSegment,
     /// Nothing, or a slash and anything: `/*`.
     Below,
     /// From the first `{name}` on: segments, then an end.
@@ -95,7 +95,7 @@ impl Pattern {
             (true, End::Begins(last)) => {
                 prefix.push('/');
                 prefix.push_str(&last);
-                Some(Rest::Anything)
+                Some(Rest::OfSegment)
             }
             (false, end) => {
                 prefix.push('/');
@@ -115,7 +115,7 @@ impl Pattern {
         let Some(rest) = &self.rest else { return *self.prefix == *path };
         let Some(remains) = path.strip_prefix(&*self.prefix) else { return false };
         match rest {
-            Rest::Anything => true,
+            Rest::OfSegment => !remains.contains('/'),
             Rest::Below => remains.is_empty() || remains.starts_with('/'),
             Rest::Segments(segments, end) => {
                 let mut found = remains.split('/');
@@ -127,7 +127,10 @@ impl Pattern {
                 fits && match end {
                     End::Here => found.next().is_none(),
                     End::Below => true,
-                    End::Begins(beginning) => found.next().is_some_and(|text| text.starts_with(&**beginning)),
+                    End::Begins(beginning) => {
+                        found.next().is_some_and(|text| text.starts_with(&**beginning))
+                            && found.next().is_none()
+                    }
                 }
             }
         }
@@ -165,10 +168,10 @@ mod tests {
             ("/a/b/", &["/a/b"], &["/a"]),
             ("/a/*", &["/a", "/a/b", "/a/b/c"], &["/ab", "/b/a"]),
             ("/*", &["/", "/a", "/a/b"], &[]),
-            ("/a/down*", &["/a/down", "/a/download", "/a/down/x"], &["/a/dow", "/a/b/down"]),
+            ("/a/down*", &["/a/down", "/a/download"], &["/a/dow", "/a/down/x", "/a/b/down"]),
             ("/a/{id}/c", &["/a/1/c", "/a/x y/c"], &["/a/c", "/a/1/2/c", "/a//c", "/a/1/c/d", "/a/1"]),
             ("/{p}/auth/*", &["/t/auth", "/t/auth/x/y"], &["/auth/x", "/t/u/auth"]),
-            ("/{p}/{q}/re*", &["/a/b/reset", "/a/b/re"], &["/a/b/r", "/a/b", "/a/reset"]),
+            ("/{p}/{q}/re*", &["/a/b/reset", "/a/b/re"], &["/a/b/r", "/a/b", "/a/reset", "/a/b/re/x"]),
         ];
         for (pattern, yes, no) in cases {
             let compiled = Pattern::compile(pattern).unwrap();
