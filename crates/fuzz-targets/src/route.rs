@@ -36,8 +36,8 @@ pub fn route(data: &[u8]) {
     let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
     let is_sealed = match segments.as_slice() {
         ["sealed", ..] | ["a", _, "z"] => true,
-        [first, ..] => first.starts_with("begin"),
-        [] => false,
+        [only] => only.starts_with("begin"),
+        _ => false,
     };
     assert_eq!(routed.route().protection() == Protection::Sealed, is_sealed, "{target} means {segments:?}");
 }
