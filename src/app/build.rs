@@ -300,7 +300,10 @@ pub(super) async fn house(
     #[cfg_attr(not(feature = "bench"), expect(unused_mut, reason = "the bench puts one in"))]
     let mut injected = secrets.injected()?;
     #[cfg(feature = "bench")]
-    if let Some(bench) = &config.bench {
+    if let Some(bench) = &config.bench
+        && !bench.sealed
+    {
+        // A sealed call names its channel by itself.
         injected = super::bench::with_channel(&injected, bench, &dialect)?;
     }
     let injected = settings::with_jar(config, injected);
