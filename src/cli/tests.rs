@@ -37,16 +37,22 @@ fn without_any_place_for_a_socket_the_flag_is_asked_for() {
     assert!(failure.hint.unwrap().contains("--socket"));
 }
 
-#[tokio::test]
-async fn status_prints_the_apis_own_json_and_logout_its_end() {
-    let session = Arc::new(FakeSession::new(PortalScript::default(), SystemTime::now()));
-    let identities = vec![Identity::new(IdentityName::sole(), session.clone(), None)];
+/// What an admin API over these lives as long as, and who speaks to it.
+fn served(identities: Vec<Identity>) -> (impl Sized, Client) {
     let state = AdminState::new(identities, SystemClock::shared(), "0.1.0", vec![], Vec::new, || {});
     let dir = tempfile::tempdir().unwrap();
     let socket = bind(&dir.path().join("p.sock")).unwrap();
     let client = Client::new(socket.file.path());
     let listener = UnixListener::from_std(socket.listener).unwrap();
     tokio::spawn(serve(listener, state, Limits::default(), std::future::pending()));
+    ((socket.file, dir), client)
+}
+
+#[tokio::test]
+async fn status_prints_the_apis_own_json_and_logout_its_end() {
+    let session = Arc::new(FakeSession::new(PortalScript::default(), SystemTime::now()));
+    let identities = vec![Identity::new(IdentityName::sole(), session.clone(), None)];
+    let (_socket, client) = served(identities);
 
     let mut out = Script::default();
     let json = StatusFlags { json: true, ..StatusFlags::default() };
@@ -75,12 +81,7 @@ async fn status_of_several_shows_all_or_the_one_that_is_named() {
     alice.put(Phase::SignedIn { expires_at, account: None });
     let identities =
         vec![Identity::new(name("alice"), alice, None), Identity::new(name("bob"), fake(), None)];
-    let state = AdminState::new(identities, SystemClock::shared(), "0.1.0", vec![], Vec::new, || {});
-    let dir = tempfile::tempdir().unwrap();
-    let socket = bind(&dir.path().join("p.sock")).unwrap();
-    let client = Client::new(socket.file.path());
-    let listener = UnixListener::from_std(socket.listener).unwrap();
-    tokio::spawn(serve(listener, state, Limits::default(), std::future::pending()));
+    let (_socket, client) = served(identities);
 
     let mut out = Script::default();
     let of = |name: Option<&str>, json: bool| StatusFlags { identity: name.map(str::to_owned), json };

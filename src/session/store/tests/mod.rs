@@ -20,7 +20,7 @@ fn owned() -> Owned {
     }
 }
 
-fn pair(n: u64) -> SavedSession {
+pub(super) fn pair(n: u64) -> SavedSession {
     let issued_at = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
     SavedSession {
         account: Some("me@example.com".into()),

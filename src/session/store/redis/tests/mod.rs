@@ -4,14 +4,15 @@ mod away;
 mod doors;
 mod replicas;
 
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use redis_fixture::Server;
 
 use super::*;
 use crate::identity::IdentityName;
-use crate::secret::{AccessToken, RedisPassword, RefreshToken};
+use crate::secret::RedisPassword;
 use crate::session::SealingKey;
+use crate::session::store::tests::pair;
 
 fn owned() -> Owned {
     Owned {
@@ -43,20 +44,6 @@ fn door_to(server: &Server) -> RedisDoor {
 /// One more replica.
 async fn replica(server: &Server) -> RedisStore {
     RedisStore::open(door_to(server), owned(), times()).await.unwrap()
-}
-
-fn pair(n: u64) -> SavedSession {
-    let issued_at = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
-    SavedSession {
-        account: Some("me@example.com".into()),
-        access: AccessToken::new(format!("CNRY-access-{n}")),
-        refresh: Some(RefreshToken::new(format!("CNRY-refresh-{n}"))),
-        issued_at,
-        expires_at: issued_at + Duration::from_millis(3_600_123),
-        generation: Generation::numbered(n),
-        without_factor: false,
-        unanswered: 0,
-    }
 }
 
 async fn commit(store: &RedisStore, n: u64) {
