@@ -41,6 +41,7 @@ pub mod canary;
 pub mod clock;
 pub mod held;
 pub mod identity;
+pub mod pieces;
 pub mod private_file;
 pub mod secret;
 pub mod state_dir;

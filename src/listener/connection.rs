@@ -20,9 +20,10 @@ use pin_project_lite::pin_project;
 use super::bind::Tls;
 use super::control::{Control, Order, Presence};
 use super::extended::{self, Tunnelled};
+use super::lean::Next;
 use super::socket::{Socket, Stream};
 use super::witness::Witness;
-use super::{Handler, Interim, Limits, Peer, Settings, secure};
+use super::{Content, Handler, Interim, Limits, Peer, Settings, lean, secure};
 
 /// hyper keeps up to this many heads on the stack, and more or fewer on the heap, 5 % dearer.
 const HYPER_MAX_HEADERS: usize = 100;
@@ -112,13 +113,21 @@ pub(super) async fn run<H: Handler>(worker: Arc<Worker<H>>, stream: Stream, peer
         },
     };
     let visit = Arc::new(Visit { worker, peer, control });
-    let max_head = visit.worker.limits.settings.max_head_bytes;
-    let witness = matches!(protocol, Protocol::Http1).then(|| Witness::new(max_head));
-    let socket = TokioIo::new(Socket::new(stream, presence, witness));
-    match protocol {
-        Protocol::Http1 => http1(visit, socket).await,
-        // Boxed, since it is large and rare: an HTTP/1 connection should not carry its weight.
-        Protocol::Http2 => Box::pin(http2(visit, socket)).await,
+    // hyper's ways are boxed, since they are large: a connection at rest should not carry their weight.
+    match (protocol, stream) {
+        (Protocol::Http1, stream @ Stream::Tls(_)) => {
+            Box::pin(http1(visit, stream, presence, Vec::new())).await
+        }
+        (Protocol::Http1, stream) => {
+            if let Next::Hyper(rest) = lean::serve(Arc::clone(&visit), stream, presence).await {
+                let (stream, presence, ahead) = *rest;
+                Box::pin(http1(visit, stream, presence, ahead)).await;
+            }
+        }
+        (Protocol::Http2, stream) => {
+            let socket = TokioIo::new(Socket::new(stream, presence, None));
+            Box::pin(http2(visit, socket)).await;
+        }
     }
 }
 
@@ -163,7 +172,7 @@ async fn may_go_on(control: &Control) -> bool {
 }
 
 /// What one connection's requests share.
-struct Visit<H> {
+pub(super) struct Visit<H> {
     worker: Arc<Worker<H>>,
     peer: Peer,
     control: Arc<Control>,
@@ -173,7 +182,7 @@ impl<H: Handler> Visit<H> {
     /// What lives across an await here is kept for as long as the connection is: so little does, and what is taken
     /// apart or put together is so in functions beside.
     async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Result<Response<Answer<H>>, Infallible> {
-        let (stay, request, interim) = self.begin(request);
+        let (stay, request, interim) = self.begin(request.map(Content::Coming));
         let Self { worker, peer, control } = &*stay.visit;
         if !stay.admitted {
             return Ok(overloaded(stay));
@@ -187,7 +196,10 @@ impl<H: Handler> Visit<H> {
 
     /// The stay is made before the handler runs and dropped with the answer's body, or with the future if the client
     /// goes away: what was counted is always given back.
-    fn begin(self: Arc<Self>, mut request: Request<Incoming>) -> (Stay<H>, Request<Incoming>, Interim) {
+    pub(super) fn begin(
+        self: Arc<Self>,
+        mut request: Request<Content>,
+    ) -> (Stay<H>, Request<Content>, Interim) {
         let control = &self.control;
         if let Some(fault) = control.request_began() {
             request.extensions_mut().insert(fault);
@@ -205,9 +217,22 @@ impl<H: Handler> Visit<H> {
         let admitted = self.worker.limits.enter_request();
         (Stay { admitted, over_http2, visit: self }, request, interim)
     }
+
+    /// What the handler makes of it.
+    pub(super) fn call(
+        &self,
+        request: Request<Content>,
+        interim: Interim,
+    ) -> impl Future<Output = Response<H::Body>> + Send {
+        self.worker.handler.call(request, &self.peer, interim)
+    }
+
+    pub(super) fn settings(&self) -> &Settings {
+        &self.worker.limits.settings
+    }
 }
 
-fn overloaded<H: Handler>(stay: Stay<H>) -> Response<Answer<H>> {
+pub(super) fn overloaded<H: Handler>(stay: Stay<H>) -> Response<Answer<H>> {
     let worker = &stay.visit.worker;
     let mut response = worker.handler.overloaded();
     response.headers_mut().insert(RETRY_AFTER, worker.retry_after.clone());
@@ -221,15 +246,20 @@ async fn after_hints<H: Handler>(stay: Stay<H>, response: Response<H::Body>) -> 
 }
 
 /// A request being answered.
-struct Stay<H> {
+pub(super) struct Stay<H> {
     admitted: bool,
     over_http2: bool,
     visit: Arc<Visit<H>>,
 }
 
 impl<H: Handler> Stay<H> {
+    /// Whether there was room for it.
+    pub(super) fn is_admitted(&self) -> bool {
+        self.admitted
+    }
+
     /// The answer is there: nothing may be said before it any more.
-    fn end(self, mut response: Response<H::Body>) -> Response<Answer<H>> {
+    pub(super) fn end(self, mut response: Response<H::Body>) -> Response<Answer<H>> {
         let control = &self.visit.control;
         if self.over_http2 {
             extended::from_answer(&mut response);
@@ -255,7 +285,7 @@ impl<H> Drop for Stay<H> {
 
 pin_project! {
     /// An answer's body, which ends the request when it is dropped.
-    struct Answer<H: Handler> {
+    pub(super) struct Answer<H: Handler> {
         #[pin]
         body: H::Body,
         stay: Stay<H>,
@@ -282,10 +312,17 @@ impl<H: Handler> Body for Answer<H> {
     }
 }
 
-/// What an async block captures is kept once; the arguments of an async function would be kept twice, and this is the
-/// largest part of an idle connection's task.
-fn http1<H: Handler>(visit: Arc<Visit<H>>, socket: TokioIo<Socket>) -> impl Future<Output = ()> {
+/// HTTP/1 as hyper reads it, from the boundary between two requests; `ahead` was read already. What an async block
+/// captures is kept once; the arguments of an async function would be kept twice.
+fn http1<H: Handler>(
+    visit: Arc<Visit<H>>,
+    stream: Stream,
+    presence: Presence,
+    ahead: Vec<u8>,
+) -> impl Future<Output = ()> {
     let control = Arc::clone(&visit.control);
+    let witness = Witness::new(visit.settings().max_head_bytes).after(control.latest_request());
+    let socket = TokioIo::new(Socket::new(stream, presence, Some(witness)).with(ahead));
     let builder = visit.worker.http1.clone();
     let service = service_fn(move |request| Arc::clone(&visit).answer(request));
     let mut connection = Some(builder.serve_connection(socket, service).with_upgrades());

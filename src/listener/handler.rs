@@ -5,20 +5,22 @@ use std::future::Future;
 
 use bytes::Bytes;
 use http::{Request, Response};
-use hyper::body::Incoming;
 
-use super::{Interim, Peer};
+use super::{Content, Interim, Peer};
 
 /// What answers requests. One value serves all connections of a worker.
 pub trait Handler: Send + Sync + 'static {
     /// The body of an answer.
-    type Body: http_body::Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static;
+    type Body: http_body::Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>>
+        + Send
+        + Unpin
+        + 'static;
 
     /// Answers one request. The future is dropped when the client goes away. `interim` takes what is to be said
     /// before the answer.
     fn call(
         &self,
-        request: Request<Incoming>,
+        request: Request<Content>,
         peer: &Peer,
         interim: Interim,
     ) -> impl Future<Output = Response<Self::Body>> + Send;

@@ -9,11 +9,13 @@
 
 mod bind;
 mod connection;
+mod content;
 mod control;
 mod extended;
 mod handed;
 mod handler;
 mod interim;
+mod lean;
 mod limits;
 mod peer;
 mod secure;
@@ -25,6 +27,7 @@ mod witness;
 mod tests;
 
 pub use bind::{BindError, Bound, Endpoint, bind};
+pub use content::Content;
 pub use extended::Tunnelled;
 pub use handed::{Handed, PassedWords};
 pub use handler::Handler;

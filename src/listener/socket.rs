@@ -6,6 +6,7 @@ use std::os::fd::AsFd;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
 
+use bytes::Bytes;
 use rustix::net::RecvFlags;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
@@ -67,7 +68,35 @@ impl Stream {
         let _ = self.poll_flush(cx);
     }
 
-    fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    pub(super) fn poll_read(&mut self, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Tcp(stream) => Pin::new(stream).poll_read(cx, into),
+            Self::Tls(stream) => Pin::new(stream).poll_read(cx, into),
+            Self::Unix(stream) => Pin::new(stream).poll_read(cx, into),
+        }
+    }
+
+    pub(super) fn poll_write_vectored(
+        &mut self,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match self {
+            Self::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
+            Self::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
+            Self::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
+        }
+    }
+
+    pub(super) fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
+        }
+    }
+
+    pub(super) fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         match self {
             Self::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
             Self::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
@@ -93,11 +122,19 @@ pub(super) struct Socket {
     witness: Option<Witness>,
     /// What is left of an interim answer whose beginning the client has taken; nothing else goes before it.
     rest: Vec<u8>,
+    /// What was read of it before, to be read again first.
+    ahead: Bytes,
 }
 
 impl Socket {
     pub(super) fn new(stream: Stream, presence: Presence, witness: Option<Witness>) -> Self {
-        Self { stream, presence, witness, rest: Vec::new() }
+        Self { stream, presence, witness, rest: Vec::new(), ahead: Bytes::new() }
+    }
+
+    /// The same where this much was read already.
+    pub(super) fn with(mut self, ahead: Vec<u8>) -> Self {
+        self.ahead = ahead.into();
+        self
     }
 
     pub(super) fn into_stream(self) -> Stream {
@@ -156,10 +193,12 @@ impl AsyncRead for Socket {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
-        let read = match &mut self.stream {
-            Stream::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
-            Stream::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
-            Stream::Unix(stream) => Pin::new(stream).poll_read(cx, buf),
+        let read = if self.ahead.is_empty() {
+            self.stream.poll_read(cx, buf)
+        } else {
+            let taken = self.ahead.len().min(buf.remaining());
+            buf.put_slice(&self.ahead.split_to(taken));
+            Poll::Ready(Ok(()))
         };
         if buf.filled().len() > before {
             self.presence.control().bytes_read();
@@ -195,11 +234,7 @@ impl AsyncWrite for Socket {
                 self.poll_write(cx, flat)
             });
         }
-        let written = match &mut self.stream {
-            Stream::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
-            Stream::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
-            Stream::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
-        };
+        let written = self.stream.poll_write_vectored(cx, slices);
         self.stamp_write(&written);
         written
     }
@@ -231,10 +266,6 @@ impl AsyncWrite for Socket {
         if !self.rest.is_empty() {
             ready!(self.write_rest(cx))?;
         }
-        match &mut self.stream {
-            Stream::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
-            Stream::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
-            Stream::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
-        }
+        self.stream.poll_shutdown(cx)
     }
 }

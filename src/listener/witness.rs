@@ -61,6 +61,12 @@ impl Witness {
         Self { at: At::RequestLine, heads: 0, partial: Vec::new(), max_line, head: Head::default() }
     }
 
+    /// The same for a connection that has had so many requests already.
+    pub(super) fn after(mut self, heads: u64) -> Self {
+        self.heads = heads;
+        self
+    }
+
     /// Reads on. The number of a request, counted from 1, and its fault, if its head had one.
     pub(super) fn read(&mut self, mut bytes: &[u8]) -> Option<(u64, Malformed)> {
         let mut found = None;
@@ -95,6 +101,12 @@ impl Witness {
             }
         }
         found
+    }
+
+    /// Whether the next byte begins a request.
+    #[cfg(test)]
+    pub(super) fn is_between_requests(&self) -> bool {
+        self.at == At::RequestLine && self.partial.is_empty()
     }
 
     fn keep(&mut self, bytes: &[u8]) {

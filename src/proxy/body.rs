@@ -7,7 +7,7 @@ use hyper::body::Incoming;
 
 use super::Proxy;
 use crate::held::Room;
-use crate::listener::{TimedBody, TimedBodyError};
+use crate::listener::{Content, TimedBody, TimedBodyError};
 use crate::response::ProxyError;
 use crate::telemetry::Count;
 use crate::upstream::OutBody;
@@ -18,7 +18,7 @@ impl Proxy {
         let limit = self.house.settings.replay_body;
         match body.size_hint().exact() {
             Some(length) if length <= limit as u64 => match self.house.held.room_for(length as usize) {
-                Ok(room) => Ok(OutBody::Full(self.collect(body, limit, room).await?)),
+                Ok(room) => Ok(OutBody::Full(self.collect(Content::Coming(body), limit, room).await?)),
                 Err(_) => {
                     self.counters.add(Count::NotKept);
                     Ok(OutBody::Streamed(body))
@@ -28,10 +28,24 @@ impl Proxy {
         }
     }
 
+    /// The same for one that is here whole: kept, or else sent once.
+    pub(super) fn keep(&self, bytes: Bytes) -> Kept {
+        if bytes.len() > self.house.settings.replay_body {
+            return Kept::ForOnce(bytes);
+        }
+        match self.house.held.room_for(bytes.len()) {
+            Ok(room) => Kept::Held(room.keep(bytes)),
+            Err(_) => {
+                self.counters.add(Count::NotKept);
+                Kept::ForOnce(bytes)
+            }
+        }
+    }
+
     /// The whole body, if it is no longer than `limit` bytes. The room for it grows where it has to.
     pub(super) async fn collect(
         &self,
-        body: Incoming,
+        body: Content,
         limit: usize,
         mut room: Room,
     ) -> Result<Bytes, ProxyError> {
@@ -68,6 +82,14 @@ impl Proxy {
         }
         Ok(room.keep(more.map_or(first, BytesMut::freeze)))
     }
+}
+
+/// A body that is here whole.
+pub(super) enum Kept {
+    /// As far as `limits.replay_body` and `limits.held_bytes` go, it can be sent again.
+    Held(Bytes),
+    /// Beyond them it is not.
+    ForOnce(Bytes),
 }
 
 fn broken(error: TimedBodyError) -> ProxyError {

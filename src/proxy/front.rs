@@ -4,12 +4,11 @@ use std::future::Future;
 use std::sync::Arc;
 
 use http::{Request, Response};
-use hyper::body::Incoming;
 
 use super::explain::{explain, local_answer};
 use super::{Proxy, Way};
 use crate::guard::{Grant, Guard};
-use crate::listener::{Handler, Interim, Peer};
+use crate::listener::{Content, Handler, Interim, Peer};
 use crate::response::{Body, Caller, ProxyError};
 use crate::telemetry::{Count, Counters};
 use crate::whose::Choice;
@@ -50,7 +49,7 @@ impl Handler for Front {
     /// Whatever needs no waiting is done before the future begins.
     fn call(
         &self,
-        request: Request<Incoming>,
+        request: Request<Content>,
         peer: &Peer,
         interim: Interim,
     ) -> impl Future<Output = Response<Body>> + Send {
@@ -87,7 +86,7 @@ impl Front {
     /// How far a request comes without waiting, and who counts it.
     fn enter(
         &self,
-        request: Request<Incoming>,
+        request: Request<Content>,
         peer: &Peer,
         caller: &mut Caller,
         granted: &mut Option<Grant>,

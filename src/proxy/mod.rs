@@ -19,11 +19,10 @@ use std::sync::Arc;
 use http::request::Parts;
 use http::{HeaderMap, Method, Response, StatusCode};
 use http_body::Body as _;
-use hyper::body::Incoming;
 
 use self::plain::Plain;
 use crate::guard::{Admitted, Grant};
-use crate::listener::Peer;
+use crate::listener::{Content, Peer};
 use crate::portal::Reading;
 use crate::response::{Body, Caller, ProxyError};
 use crate::route::{Bearer, Protection, Route};
@@ -54,7 +53,7 @@ impl Proxy {
     /// From the route on, as far as it goes without waiting.
     fn route(
         &self,
-        admitted: Admitted<Incoming>,
+        admitted: Admitted<Content>,
         peer: &Peer,
         caller: &Caller,
         granted: &mut Option<Grant>,
@@ -145,7 +144,7 @@ impl Proxy {
 /// What a request's route makes of it. Boxed, so that what waits is small and is moved at little cost.
 enum Way {
     Plain(Box<Plain>),
-    Sealed(Box<(Parts, Incoming, Route)>),
+    Sealed(Box<(Parts, Content, Route)>),
     /// A WebSocket's handshake.
     Tunnel(Box<(Parts, Route)>),
 }
@@ -164,6 +163,6 @@ struct Newer {
 const NEWER_BEARERS: u8 = 2;
 
 /// A method that never has content is not sealed unless it has some; the others are, even without (ruling 4).
-fn carries_body(parts: &Parts, body: &Incoming) -> bool {
+fn carries_body(parts: &Parts, body: &Content) -> bool {
     !body.is_end_stream() || matches!(parts.method, Method::POST | Method::PUT | Method::PATCH)
 }

@@ -7,7 +7,9 @@ use http::{HeaderValue, Method, Response, StatusCode, Uri, header};
 use http_body::Body as _;
 use hyper::body::Incoming;
 
+use super::body::Kept;
 use super::{NEWER_BEARERS, Proxy};
+use crate::listener::Content;
 use crate::portal::{Reading, Verdict};
 use crate::response::{Body, Caller, ProxyError};
 use crate::route::{Bearer, Protection, Replay, Route};
@@ -28,15 +30,26 @@ pub(super) struct Plain {
 
 impl Proxy {
     /// A plain request as far as it comes without waiting.
-    pub(super) fn prepare(&self, parts: Parts, body: Incoming, route: Route) -> Plain {
+    pub(super) fn prepare(&self, parts: Parts, body: Content, route: Route) -> Plain {
         let lease = self.lease_at_hand(&route);
         let concerns = self.house.settings.adopted.concerns(&parts.method, parts.uri.path());
         let bearer = lease.as_deref().map(Lease::bearer);
-        let mut outgoing = Outgoing::plain(parts, OutBody::Empty, bearer, &self.house.injected);
-        if route.replay() == Replay::Never {
+        let mut once = route.replay() == Replay::Never;
+        let (at_hand, body) = match body {
+            body if body.is_end_stream() => (OutBody::Empty, None),
+            Content::Coming(body) => (OutBody::Empty, Some(body)),
+            Content::Whole(bytes) => match self.keep(bytes) {
+                Kept::Held(bytes) => (OutBody::Full(bytes), None),
+                Kept::ForOnce(bytes) => {
+                    once = true;
+                    (OutBody::Full(bytes), None)
+                }
+            },
+        };
+        let mut outgoing = Outgoing::plain(parts, at_hand, bearer, &self.house.injected);
+        if once {
             outgoing.only_once();
         }
-        let body = (!body.is_end_stream()).then_some(body);
         Plain { outgoing, body, route, lease, concerns }
     }
 

@@ -16,7 +16,6 @@ mod jar;
 mod lean;
 mod outgoing;
 mod patient;
-mod pieces;
 mod pool;
 mod repeats;
 mod reply;

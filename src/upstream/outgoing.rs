@@ -11,7 +11,8 @@ use http::{HeaderName, HeaderValue, Method, Request, Uri, Version, request};
 
 use super::ahead::{Ahead, Gate};
 use super::body::WireBody;
-use super::{Base, Injected, Jar, OnInterim, OutBody, SealedHeaders, pieces};
+use super::{Base, Injected, Jar, OnInterim, OutBody, SealedHeaders};
+use crate::pieces;
 
 /// The request's id, kept or made (ruling 14).
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");

@@ -9,8 +9,8 @@ use hyper::ext::ReasonPhrase;
 
 use super::MAX_HEAD;
 use super::body::Framing;
+use crate::pieces;
 use crate::upstream::answer::{self, Afterwards};
-use crate::upstream::pieces;
 use crate::upstream::reply::is_event_stream;
 
 /// As many fields as hyper's client takes.

@@ -17,7 +17,7 @@ thread_local! {
 }
 
 /// A copy of `bytes`.
-pub(super) fn copy(bytes: &[u8]) -> Bytes {
+pub fn copy(bytes: &[u8]) -> Bytes {
     if bytes.len() > SMALL {
         return Bytes::copy_from_slice(bytes);
     }

@@ -1,0 +1,237 @@
+//! The plain case of HTTP/1.1, read and written without hyper: a request that has come whole in one piece, and its
+//! answer. It is nearly every request, and hyper's way costs each of them a quarter of its time, and each connection
+//! at rest a read buffer.
+//!
+//! In: a stream whose first bytes are not HTTP/2's. Out: its end, or the stream with what was read of it, at the
+//! boundary between two requests, for hyper to go on with.
+//! Always: only what cannot be read in two ways is taken up here (`head.rs`); nothing is refused here.
+
+mod answer;
+mod head;
+
+use std::cell::RefCell;
+use std::future::{Future, poll_fn};
+use std::io::{self, IoSlice};
+use std::mem::MaybeUninit;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use http::{Method, Response};
+use tokio::io::ReadBuf;
+
+use self::answer::{Asked, BrokenOff, Sending};
+use self::head::Whole;
+use super::connection::{self, Stay, Visit};
+use super::control::{Control, Order, Presence};
+use super::socket::Stream;
+use super::{Handler, Settings};
+
+/// How much one read takes. A request that is longer, with its content, is hyper's.
+const READ: usize = 16 * 1024;
+/// How much is read ahead of the answer, of whatever comes after the request: enough to notice the client's end.
+const AHEAD: usize = 16 * 1024;
+
+thread_local! {
+    /// Where requests are read to; one for each worker, so that a connection at rest holds none.
+    static IN: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// What becomes of a connection.
+pub(super) enum Next {
+    /// It has ended.
+    Over,
+    /// hyper goes on with it, and with what was read of it.
+    Hyper(Box<(Stream, Presence, Vec<u8>)>),
+}
+
+/// The client's side.
+pub(super) struct Line {
+    stream: Stream,
+    presence: Presence,
+    /// What was read and not taken up yet.
+    ahead: Vec<u8>,
+    /// What is left of an interim answer whose beginning the client has taken, or what goes before the answer's head.
+    hints: Vec<u8>,
+}
+
+/// Serves a connection for as long as its requests are plain.
+pub(super) async fn serve<H: Handler>(visit: Arc<Visit<H>>, stream: Stream, presence: Presence) -> Next {
+    let mut line = Line { stream, presence, ahead: Vec::new(), hints: Vec::new() };
+    loop {
+        let (stay, call, mut asked) = match poll_fn(|cx| line.poll_request(cx, visit.settings())).await {
+            Heard::Request(whole) => begin(&visit, whole),
+            Heard::Other => return Next::Hyper(Box::new((line.stream, line.presence, line.ahead))),
+            Heard::End => return Next::Over,
+        };
+        let answer = match call {
+            Some(call) => {
+                let mut call = pin!(call);
+                let called = poll_fn(|cx| match call.as_mut().poll(cx) {
+                    Poll::Ready(answer) => Poll::Ready(Some(answer)),
+                    Poll::Pending => line.poll_end(cx).map(|()| None),
+                });
+                let Some(answer) = called.await else { return Next::Over };
+                line.last_hints();
+                stay.end(answer)
+            }
+            None => connection::overloaded(stay),
+        };
+        asked.keep_alive &= !answer::closes(answer.headers());
+        let mut answer = Some(answer);
+        let mut sending = None;
+        let sent = poll_fn(|cx| {
+            if let Some(answer) = answer.take() {
+                asked.keep_alive &= line.control().order(cx.waker()) == Order::Serve;
+                sending = Some(Sending::begin(cx, &mut line, answer, asked)?);
+            }
+            let Some(sending) = &mut sending else { return Poll::Ready(Err(BrokenOff)) };
+            match sending.poll(cx, &mut line) {
+                Poll::Pending => line.poll_end(cx).map(|()| Err(BrokenOff)),
+                sent => sent,
+            }
+        });
+        if sent.await.is_err() {
+            return Next::Over;
+        }
+        if !asked.keep_alive {
+            let _ = poll_fn(|cx| line.stream.poll_shutdown(cx)).await;
+            return Next::Over;
+        }
+    }
+}
+
+/// Takes a request up: its stay, the call that answers it if it is admitted, and what its answer depends on.
+fn begin<H: Handler>(
+    visit: &Arc<Visit<H>>,
+    whole: Whole,
+) -> (Stay<H>, Option<impl Future<Output = Response<H::Body>>>, Asked) {
+    let Whole { request, keep_alive, .. } = whole;
+    let asked = Asked { is_head: *request.method() == Method::HEAD, keep_alive };
+    let (stay, request, interim) = Arc::clone(visit).begin(request);
+    let call = stay.is_admitted().then(|| visit.call(request, interim));
+    (stay, call, asked)
+}
+
+/// What has come.
+enum Heard {
+    Request(Whole),
+    /// Something that is not for us.
+    Other,
+    /// Nothing more comes, or nothing more is wanted.
+    End,
+}
+
+impl Line {
+    fn control(&self) -> &Arc<Control> {
+        self.presence.control()
+    }
+
+    fn poll_request(&mut self, cx: &mut Context<'_>, settings: &Settings) -> Poll<Heard> {
+        if !self.ahead.is_empty() {
+            return Poll::Ready(match head::request(&self.ahead, settings) {
+                Some(whole) => {
+                    self.ahead.drain(..whole.taken);
+                    Heard::Request(whole)
+                }
+                None => Heard::Other,
+            });
+        }
+        let read = IN.with_borrow_mut(|room| {
+            room.resize(READ, 0);
+            let mut into = ReadBuf::new(room);
+            let Poll::Ready(read) = self.stream.poll_read(cx, &mut into) else { return Poll::Pending };
+            let bytes = into.filled();
+            if read.is_err() || bytes.is_empty() {
+                return Poll::Ready(Heard::End);
+            }
+            self.presence.control().bytes_read();
+            Poll::Ready(match head::request(bytes, settings) {
+                Some(whole) => {
+                    self.ahead.extend_from_slice(&bytes[whole.taken..]);
+                    Heard::Request(whole)
+                }
+                None => {
+                    self.ahead.extend_from_slice(bytes);
+                    Heard::Other
+                }
+            })
+        });
+        match read {
+            // A request that has arrived is taken up before the order to drain is.
+            Poll::Pending if self.control().order(cx.waker()) != Order::Serve => Poll::Ready(Heard::End),
+            read => read,
+        }
+    }
+
+    /// Whether the connection ends while its request is being answered: the client has gone, or is sent away.
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.control().order(cx.waker()) == Order::Leave {
+            return Poll::Ready(());
+        }
+        self.poll_hints(cx);
+        while self.ahead.len() < AHEAD {
+            let mut room = [const { MaybeUninit::uninit() }; 2048];
+            let mut into = ReadBuf::uninit(&mut room);
+            match self.stream.poll_read(cx, &mut into) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Ok(())) if !into.filled().is_empty() => {
+                    self.ahead.extend_from_slice(into.filled());
+                }
+                Poll::Ready(_) => return Poll::Ready(()),
+            }
+        }
+        Poll::Pending
+    }
+
+    /// Interim answers go out as they come; a client that takes nothing gets none of them.
+    fn poll_hints(&mut self, cx: &mut Context<'_>) {
+        if !self.hints.is_empty() {
+            let hints = std::mem::take(&mut self.hints);
+            self.write_hints(cx, hints, true);
+        }
+        if self.hints.is_empty()
+            && let Some(hints) = self.control().hints().take()
+        {
+            self.write_hints(cx, hints, false);
+        }
+    }
+
+    fn write_hints(&mut self, cx: &mut Context<'_>, mut hints: Vec<u8>, begun: bool) {
+        match self.stream.poll_write(cx, &hints) {
+            Poll::Ready(Ok(written)) => self.hints = hints.split_off(written),
+            Poll::Pending if begun => self.hints = hints,
+            // What is wrong with the connection its next reader finds out.
+            Poll::Pending | Poll::Ready(Err(_)) => {}
+        }
+    }
+
+    /// Those that came just before the answer go out with it.
+    fn last_hints(&mut self) {
+        if let Some(mut hints) = self.control().hints().take() {
+            self.hints.append(&mut hints);
+        }
+    }
+
+    /// Writes from three pieces that follow each other; how much the client took.
+    fn poll_write_pieces(
+        &mut self,
+        cx: &mut Context<'_>,
+        before: &[u8],
+        piece: &[u8],
+        after: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let mut room = [IoSlice::new(b""); 3];
+        let filled = answer::slices([before, piece, after], &mut room);
+        let written = match &room[..filled] {
+            [] => return Poll::Ready(Ok(0)),
+            [only] => self.stream.poll_write(cx, only),
+            several => self.stream.poll_write_vectored(cx, several),
+        };
+        self.control().write_blocked(written.is_pending());
+        match written {
+            Poll::Ready(Ok(0)) => Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+            written => written,
+        }
+    }
+}
