@@ -63,13 +63,14 @@ impl From<io::Error> for BrokenOff {
 }
 
 impl<B: Body<Data = Bytes> + Unpin> Sending<B> {
-    /// The head, and what of the content is at hand, leave at once as far as the client takes them.
+    /// The head, and what of the content is at hand, leave at once as far as the client takes them. `None` if that was
+    /// all.
     pub(super) fn begin(
         cx: &mut Context<'_>,
         line: &mut Line,
         answer: Response<B>,
         asked: Asked,
-    ) -> Result<Self, BrokenOff> {
+    ) -> Result<Option<Self>, BrokenOff> {
         let (parts, body) = answer.into_parts();
         let framing = framing(&parts, &body)?;
         let ended = asked.is_head || matches!(framing, Framing::Bodiless | Framing::Sized(0));
@@ -103,13 +104,13 @@ impl<B: Body<Data = Bytes> + Unpin> Sending<B> {
         if let Poll::Ready(Err(broken)) = first {
             return Err(broken);
         }
-        Ok(sending)
+        Ok((!sending.is_over()).then_some(sending))
     }
 
     /// Sends on until all has been taken.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>, line: &mut Line) -> Poll<Result<(), BrokenOff>> {
         loop {
-            while !(self.before.is_empty() && self.piece.is_empty() && self.after.is_empty()) {
+            while !self.is_taken() {
                 let written = ready!(line.poll_write_pieces(cx, &self.before, &self.piece, self.after))?;
                 let of_before = written.min(self.before.len());
                 self.before.drain(..of_before);
@@ -120,6 +121,14 @@ impl<B: Body<Data = Bytes> + Unpin> Sending<B> {
             }
             ready!(self.poll_piece(cx))?;
         }
+    }
+
+    fn is_taken(&self) -> bool {
+        self.before.is_empty() && self.piece.is_empty() && self.after.is_empty()
+    }
+
+    fn is_over(&self) -> bool {
+        self.ended && self.is_taken()
     }
 
     /// The client has taken this much of what follows `before`.

@@ -22,7 +22,7 @@ use tokio::io::ReadBuf;
 
 use self::answer::{Asked, BrokenOff, Sending};
 use self::head::Whole;
-use super::connection::{self, Stay, Visit};
+use super::connection::{self, Answer, Stay, Visit};
 use super::control::{Control, Order, Presence};
 use super::socket::Stream;
 use super::{Handler, Settings};
@@ -64,29 +64,33 @@ pub(super) async fn serve<H: Handler>(visit: Arc<Visit<H>>, stream: Stream, pres
             Heard::Other => return Next::Hyper(Box::new((line.stream, line.presence, line.ahead))),
             Heard::End => return Next::Over,
         };
-        let answer = match call {
-            Some(call) => {
-                let mut call = pin!(call);
-                let called = poll_fn(|cx| match call.as_mut().poll(cx) {
-                    Poll::Ready(answer) => Poll::Ready(Some(answer)),
-                    Poll::Pending => line.poll_end(cx).map(|()| None),
-                });
-                let Some(answer) = called.await else { return Next::Over };
-                line.last_hints();
-                stay.end(answer)
-            }
-            None => connection::overloaded(stay),
-        };
-        asked.keep_alive &= !answer::closes(answer.headers());
-        let mut answer = Some(answer);
+        let (mut stay, mut call) = (Some(stay), pin!(call));
         let mut sending = None;
         let sent = poll_fn(|cx| {
-            if let Some(answer) = answer.take() {
-                asked.keep_alive &= line.control().order(cx.waker()) == Order::Serve;
-                sending = Some(Sending::begin(cx, &mut line, answer, asked)?);
-            }
-            let Some(sending) = &mut sending else { return Poll::Ready(Err(BrokenOff)) };
-            match sending.poll(cx, &mut line) {
+            let polled = match (&mut sending, stay.take()) {
+                (Some(sending), _) => Sending::poll(sending, cx, &mut line),
+                (none, Some(here)) => match call.as_mut().as_pin_mut().map(|call| call.poll(cx)) {
+                    Some(Poll::Pending) => {
+                        stay = Some(here);
+                        Poll::Pending
+                    }
+                    called => {
+                        let answer = match called {
+                            Some(Poll::Ready(answer)) => line.last_hints(here, answer),
+                            _ => connection::overloaded(here),
+                        };
+                        asked.keep_alive &= !answer::closes(answer.headers())
+                            && line.control().order(cx.waker()) == Order::Serve;
+                        // Most answers leave at once.
+                        match Sending::begin(cx, &mut line, answer, asked)? {
+                            None => Poll::Ready(Ok(())),
+                            Some(begun) => none.insert(begun).poll(cx, &mut line),
+                        }
+                    }
+                },
+                (None, None) => Poll::Ready(Err(BrokenOff)),
+            };
+            match polled {
                 Poll::Pending => line.poll_end(cx).map(|()| Err(BrokenOff)),
                 sent => sent,
             }
@@ -206,11 +210,12 @@ impl Line {
         }
     }
 
-    /// Those that came just before the answer go out with it.
-    fn last_hints(&mut self) {
+    /// The answer is there; interim answers that came just before it go out with it.
+    fn last_hints<H: Handler>(&mut self, stay: Stay<H>, answer: Response<H::Body>) -> Response<Answer<H>> {
         if let Some(mut hints) = self.control().hints().take() {
             self.hints.append(&mut hints);
         }
+        stay.end(answer)
     }
 
     /// Writes from three pieces that follow each other; how much the client took.
