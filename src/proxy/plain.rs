@@ -26,6 +26,8 @@ pub(super) struct Plain {
     lease: Option<Arc<Lease>>,
     /// Whether the answer may change the sign-in itself.
     concerns: bool,
+    /// Its body is here, but not kept: it is sent once.
+    for_once: bool,
 }
 
 impl Proxy {
@@ -34,23 +36,19 @@ impl Proxy {
         let lease = self.lease_at_hand(&route);
         let concerns = self.house.settings.adopted.concerns(&parts.method, parts.uri.path());
         let bearer = lease.as_deref().map(Lease::bearer);
-        let mut once = route.replay() == Replay::Never;
-        let (at_hand, body) = match body {
-            body if body.is_end_stream() => (OutBody::Empty, None),
-            Content::Coming(body) => (OutBody::Empty, Some(body)),
+        let (at_hand, body, for_once) = match body {
+            body if body.is_end_stream() => (OutBody::Empty, None, false),
+            Content::Coming(body) => (OutBody::Empty, Some(body), false),
             Content::Whole(bytes) => match self.keep(bytes) {
-                Kept::Held(bytes) => (OutBody::Full(bytes), None),
-                Kept::ForOnce(bytes) => {
-                    once = true;
-                    (OutBody::Full(bytes), None)
-                }
+                Kept::Held(bytes) => (OutBody::Full(bytes), None, false),
+                Kept::ForOnce(bytes) => (OutBody::Full(bytes), None, true),
             },
         };
         let mut outgoing = Outgoing::plain(parts, at_hand, bearer, &self.house.injected);
-        if once {
+        if for_once || route.replay() == Replay::Never {
             outgoing.only_once();
         }
-        Plain { outgoing, body, route, lease, concerns }
+        Plain { outgoing, body, route, lease, concerns, for_once }
     }
 
     /// A plain request: it streams both ways, unless its body is small enough to be kept for a replay.
@@ -182,8 +180,9 @@ impl Plain {
 
     /// After it was sent from where it is.
     fn sent(self) -> Sent {
+        let for_once = self.for_once;
         let (mut sent, outgoing) = self.parted();
-        sent.kept = sent.route.replay().allows(&sent.method).then_some(outgoing);
+        sent.kept = (!for_once && sent.route.replay().allows(&sent.method)).then_some(outgoing);
         sent
     }
 
