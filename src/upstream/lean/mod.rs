@@ -25,7 +25,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
-use self::large::Large;
+use self::large::{Large, Size};
 use self::parse::{Found, Heard, Parsed};
 use super::answer::Afterwards;
 use super::outgoing::Outgoing;
@@ -61,6 +61,8 @@ pub(super) struct Lean {
     read: BytesMut,
     /// How much the next read into `read` takes.
     next: usize,
+    /// How much the next read of a long body takes.
+    large: Size,
     pub(super) watch: Arc<Watch>,
 }
 
@@ -143,7 +145,7 @@ impl Future for Exchange<'_> {
 
 impl Lean {
     pub(super) fn new(wire: Wire, watch: Arc<Watch>) -> Self {
-        Self { wire, read: BytesMut::new(), next: READ_LEAST, watch }
+        Self { wire, read: BytesMut::new(), next: READ_LEAST, large: Size::Usual, watch }
     }
 
     /// Whether the portal has said nothing since the last answer ended: no end, and no bytes that belong to nobody.
@@ -372,11 +374,12 @@ impl Lean {
 
     /// Reads once of a long body, of which `left` bytes are to come; never beyond its end.
     fn poll_large(&mut self, cx: &mut Context<'_>, left: u64) -> Poll<io::Result<Bytes>> {
-        let mut large = Large::take();
+        let mut large = Large::take(self.large);
         let mut into = ReadBuf::new(large.room(left));
         ready!(self.wire.poll_read(cx, &mut into))?;
         let read = into.filled().len();
         ended_if(read == 0)?;
+        self.large = Size::after(read);
         Poll::Ready(Ok(large.filled(read)))
     }
 
