@@ -6,6 +6,10 @@ use std::process::ExitCode;
 use inherited::Sockets;
 use portunus::cli::{self, Environment};
 
+/// What is freed is wiped: bearers pass through buffers that are not ours.
+#[global_allocator]
+static HEAP: heap::Wiping = heap::Wiping;
+
 fn main() -> ExitCode {
     // First, while nothing that is open can be our own.
     let sockets = Sockets::of_this_process();
