@@ -30,6 +30,11 @@ pub fn copy(bytes: &[u8]) -> Bytes {
     })
 }
 
+/// Gives back what is not cut yet, with what was cut from it and is no more.
+pub(super) fn forget() {
+    ROOM.take();
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -207,7 +207,7 @@ pub(super) fn open(config: &Config) -> Result<Vec<Bound>, BindError> {
     Ok(all)
 }
 
-/// The portal's side: the doors out, and whoever speaks to it for the session.
+/// The portal's side: the doors out, and whoever speaks to it for the session, with the same connections.
 ///
 /// # Errors
 /// If the doors cannot be prepared.
@@ -230,7 +230,7 @@ pub(crate) fn portal(
         return Err(StartError::OwnListener(upstream.base().authority().to_owned()));
     }
     let pin = config.portal.key_pin.as_ref().map(|pin| Fingerprint::from(pin.digest()));
-    let client = Client::new(upstream.for_another_worker(), dialect.clone(), injected.clone(), pin)
+    let client = Client::new(upstream.clone(), dialect.clone(), injected.clone(), pin)
         .with_settings(settings::client(config))
         .with_finder(scout::finder(config, dialect, &upstream, injected));
     Ok((upstream, client))
@@ -288,7 +288,7 @@ pub(super) fn lobby(
     Ok(Lobby { guard: Guard::new(&guard)?, choice })
 }
 
-/// One identity's rooms, and its way to the portal for one worker after another.
+/// One identity's rooms, and its way to the portal: the control runtime's own, to make each worker's from.
 pub(super) async fn house(
     config: &Config,
     secrets: &Secrets,
@@ -322,7 +322,7 @@ pub(super) async fn house(
         Responder::new(upstream.base().clone(), settings::answer_cookies(config), routes.headers().clone());
     let session = session(config, &dialect, client, secrets, clock.clone()).await?;
     let account = Account::new(
-        upstream.for_another_worker(),
+        upstream.clone(),
         dialect.clone(),
         injected.clone(),
         settings::client(config),

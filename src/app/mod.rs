@@ -12,9 +12,11 @@ mod bench;
 mod build;
 mod door_tls;
 mod doors;
+mod ended;
 mod error;
 mod metrics;
 mod residents;
+mod rush;
 mod scout;
 mod settings;
 mod store;
@@ -62,6 +64,7 @@ pub struct Running {
     residents: Vec<Resident>,
     workers: Workers,
     admin: Option<JoinHandle<()>>,
+    _rush: Ended,
     /// Asked over the admin API to stop.
     asked: watch::Receiver<bool>,
     stop: watch::Sender<bool>,
@@ -99,7 +102,11 @@ pub async fn start(
     let (stop, stopped) = watch::channel(false);
     let nobodys = Totals::default();
     let limits = crate::listener::Limits::new(settings::listener(config));
+    let rush = tokio::spawn(rush::give_back_after(limits.clone()));
     let workers = Workers::start(bound, &lobby, &built, &nobodys, &limits, &stopped)?;
+    for Built { resident, upstream, .. } in &built {
+        tokio::spawn(ended::forget_after(resident.session().clone(), upstream.clone()));
+    }
     let (asking, asked) = watch::channel(false);
     let socket_path = admin_socket.as_ref().map(|socket| socket.file.path().to_owned());
     let admin = match admin_socket {
@@ -128,6 +135,7 @@ pub async fn start(
         residents,
         workers,
         admin,
+        _rush: Ended(rush),
         asked,
         stop,
         drain: config.limits.drain,
@@ -188,6 +196,16 @@ impl Running {
             let _ = admin.await;
         }
         drained
+    }
+}
+
+/// A task that ends with its owner.
+#[derive(Debug)]
+struct Ended(JoinHandle<()>);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 
 use super::residents::Built;
-use super::{StartError, told};
+use super::{StartError, ended, told};
 use crate::listener::{self, Bound, Limits};
 use crate::proxy::{Front, Lobby, Proxy};
 use crate::telemetry::Totals;
@@ -41,14 +41,20 @@ impl Workers {
                 .map_err(StartError::Runtime)?;
             let ways = built.iter().map(|Built { resident, upstream, .. }| {
                 let (house, counters) = (resident.house.clone(), resident.totals.for_worker());
-                Proxy::new(house, upstream.for_another_worker(), counters)
+                let upstream = upstream.for_another_worker();
+                let forgets = ended::forget_after(resident.session().clone(), upstream.clone());
+                (Proxy::new(house, upstream, counters), forgets)
             });
-            let front = Arc::new(Front::new(lobby.clone(), ways.collect(), nobodys.for_worker()));
+            let (ways, forget): (Vec<_>, Vec<_>) = ways.unzip();
+            let front = Arc::new(Front::new(lobby.clone(), ways, nobodys.for_worker()));
             let (limits, stopped, abandoned) = (limits.clone(), stopped.clone(), abandoned.clone());
             let running = running.clone();
             let work = move || {
                 let serving = listener::serve(bound, front, limits, told(stopped));
                 runtime.block_on(async {
+                    for forgets in forget {
+                        tokio::spawn(forgets);
+                    }
                     tokio::select! {
                         served = serving => if let Err(error) = served {
                             tracing::error!(%error, "a worker cannot serve");

@@ -63,13 +63,20 @@ impl Default for Settings {
 pub struct Limits {
     pub(super) settings: Arc<Settings>,
     connections: Arc<Gauge>,
+    /// The most of them since it was last asked for.
+    peak: Arc<AtomicUsize>,
     in_flight: Arc<Gauge>,
 }
 
 impl Limits {
     /// Nothing taken yet.
     pub fn new(settings: Settings) -> Self {
-        Self { settings: Arc::new(settings), connections: Arc::default(), in_flight: Arc::default() }
+        Self {
+            settings: Arc::new(settings),
+            connections: Arc::default(),
+            peak: Arc::default(),
+            in_flight: Arc::default(),
+        }
     }
 
     /// The settings, for those who tell a person about them.
@@ -82,13 +89,20 @@ impl Limits {
         self.connections.0.load(Ordering::Relaxed)
     }
 
+    /// The most connections that were open at a time since this was last asked.
+    pub fn peak_connections(&self) -> usize {
+        self.peak.swap(self.open_connections(), Ordering::Relaxed)
+    }
+
     /// Requests in flight now, in all workers.
     pub fn in_flight(&self) -> usize {
         self.in_flight.0.load(Ordering::Relaxed)
     }
 
     pub(super) fn enter_connection(&self) -> Option<Permit> {
-        Permit::take(&self.connections, self.settings.max_connections)
+        let permit = Permit::take(&self.connections, self.settings.max_connections)?;
+        self.peak.fetch_max(self.open_connections(), Ordering::Relaxed);
+        Some(permit)
     }
 
     pub(super) fn enter_request(&self) -> bool {
@@ -147,6 +161,9 @@ mod tests {
         assert!(limits.enter_connection().is_none());
         drop(second);
         assert!(limits.enter_connection().is_some());
+        drop(first);
+        assert_eq!((limits.peak_connections(), limits.open_connections()), (2, 0));
+        assert_eq!(limits.peak_connections(), 0);
 
         assert!(limits.enter_request());
         assert!(!other_worker.enter_request());

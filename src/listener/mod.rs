@@ -35,5 +35,6 @@ pub use interim::Interim;
 pub use limits::{Limits, Settings};
 pub use peer::{Door, Peer};
 pub use serve::serve;
+pub use socket::forget;
 pub use timed::{TimedBody, TimedBodyError};
 pub use witness::Malformed;

@@ -93,6 +93,7 @@ impl Pool {
     pub(super) fn forget(&self) {
         lock(&self.idle).clear();
         lock(&self.lean).clear();
+        lean::forget();
     }
 
     /// How many are idle.

@@ -96,7 +96,8 @@ impl Upstream {
         self.worker.probe().await
     }
 
-    /// Closes what is idle: after the machine slept, none of it is alive.
+    /// Closes what is idle, and clears this thread's buffers: after the machine slept none of it is alive, and after
+    /// a login has ended nobody needs what it left there.
     pub fn forget_idle(&self) {
         self.worker.forget_idle();
     }

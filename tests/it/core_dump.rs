@@ -32,7 +32,7 @@ fn command(sim: &Sim, home: &Path, word: &str) -> Command {
 }
 
 /// Everything that the process can write to: what a core file would hold.
-fn memory(pid: u32) -> std::io::Result<Vec<u8>> {
+pub(crate) fn memory(pid: u32) -> std::io::Result<Vec<u8>> {
     let maps = fs::read_to_string(format!("/proc/{pid}/maps"))?;
     let mut memory = fs::File::open(format!("/proc/{pid}/mem"))?;
     let mut all = Vec::new();

@@ -3,6 +3,7 @@
 #![expect(unreachable_pub, reason = "one binary, whose modules lend each other what they have")]
 
 mod account;
+mod after_logout;
 mod architecture;
 mod auto_dialect;
 mod browser;

@@ -8,6 +8,10 @@ use clap::{Parser, Subcommand};
 use torture::cuts::{self, Death, Who};
 use torture::{crowd, kills, lockout, paused, soak, world};
 
+/// As the program has it: the proxies are this one, started again.
+#[global_allocator]
+static HEAP: heap::Wiping = heap::Wiping;
+
 /// What a login survives.
 #[derive(Debug, Parser)]
 struct Args {

@@ -81,6 +81,11 @@ impl UpstreamDoor {
     pub(in crate::portal) fn new(upstream: Upstream, injected: Injected) -> Self {
         Self { upstream, injected }
     }
+
+    /// Closes what is idle, with what is in its buffers.
+    pub(in crate::portal) fn forget_idle(&self) {
+        self.upstream.forget_idle();
+    }
 }
 
 impl Door for UpstreamDoor {

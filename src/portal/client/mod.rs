@@ -148,6 +148,8 @@ impl Portal for Client {
         if let Some(jar) = &self.jar {
             jar.clear();
         }
+        // The call itself went by them, with the bearer.
+        self.caller.door.forget_idle();
         outcome
     }
 }

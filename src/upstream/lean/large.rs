@@ -73,7 +73,7 @@ impl Large {
 }
 
 /// Gives back what nobody uses.
-pub(in crate::upstream) fn forget() {
+pub(super) fn forget() {
     FREE.take();
 }
 

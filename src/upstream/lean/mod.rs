@@ -32,10 +32,9 @@ use super::outgoing::Outgoing;
 use super::pool::Pool;
 use super::reply::{Reply, ReplyBody};
 use super::watch::Watch;
-use super::{Base, SealedHeaders, Told, UpstreamError};
+use super::{Base, SealedHeaders, Told, UpstreamError, pieces};
 
 pub(super) use self::body::Rest;
-pub(super) use self::large::forget;
 
 /// Head and body leave in one write up to this size; a longer body is not copied.
 const GATHER_LIMIT: usize = 16 * 1024;
@@ -52,6 +51,14 @@ thread_local! {
     static OUT: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
     /// Where an answer is first read to; one for each worker.
     static IN: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Gives back this thread's buffers, with what requests and answers left in them.
+pub(super) fn forget() {
+    OUT.take();
+    IN.take();
+    large::forget();
+    pieces::forget();
 }
 
 /// One HTTP/1.1 connection. Dropping it closes it.

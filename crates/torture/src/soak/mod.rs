@@ -266,7 +266,7 @@ fn some_fault() -> Fault {
 /// The proxy's weight once nothing is under way and idle connections have been closed: as soon as it is no more
 /// than `base`, or after some time.
 async fn at_rest(proxy: &Proxy, base: Option<Weight>) -> Result<Weight, String> {
-    let deadline = Instant::now() + if base.is_some() { REST * 3 } else { REST };
+    let deadline = Instant::now() + if base.is_some() { AFTER_A_RUSH } else { REST };
     loop {
         let now = weight(proxy)?;
         let is_back = base
@@ -280,6 +280,8 @@ async fn at_rest(proxy: &Proxy, base: Option<Weight>) -> Result<Weight, String> 
 
 /// More than twice the time that an idle connection to the portal is kept.
 const REST: Duration = Duration::from_secs(3);
+/// Twice the time after which a rush is looked for, and its memory given back (src/app/rush.rs).
+const AFTER_A_RUSH: Duration = Duration::from_secs(65);
 
 fn weight(proxy: &Proxy) -> Result<Weight, String> {
     let (resident, descriptors) = proxy.weight().map_err(|e| format!("the proxy's process: {e}"))?;
