@@ -34,15 +34,17 @@ pub(super) async fn open(config: &Config, secrets: &Secrets) -> Result<Arc<dyn S
     })
 }
 
-/// What a look at the Redis of the configuration finds, for `portunus check`; nothing is written there.
+/// What a look at the Redis of the configuration finds, for `portunus check`. What is written there to see whether it
+/// may be is removed again.
 ///
 /// # Errors
 /// If it cannot be used.
 pub async fn try_store(config: &Config, secrets: &Secrets) -> Result<String, StartError> {
     let store = redis(config, secrets, Duration::ZERO).await?;
     let saved = store.load().await.map_err(StartError::Store)?;
+    store.try_writing().await.map_err(StartError::Store)?;
     let what = if saved.is_some() { "a login is stored" } else { "no login is stored yet" };
-    Ok(format!("{} answers, with the rights that are needed to read; {what}", store.address()))
+    Ok(format!("{} answers, and takes what is written; {what}", store.address()))
 }
 
 /// The Redis of the configuration, if logins are kept at one.

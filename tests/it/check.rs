@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use portal_sim::{Certificate, DEFAULT_PASSWORD, DEFAULT_TOTP_SECRET, Settings, Sim, Tls};
+use redis_fixture::Server;
 
 /// A simulator over TLS, and a directory with a configuration that works with it.
 struct SetUp {
@@ -341,4 +342,59 @@ async fn a_portal_without_a_channel_is_checked_without_one() {
     assert_eq!(said.exit, 0, "{}", said.text);
     assert!(said.text.contains("- public key, secure channel: the dialect plain has no secure channel"));
     assert_eq!(plain.counters().logout, 1);
+}
+
+/// Logins at this Redis, as this user of it; nobody in particular without one.
+async fn at_redis(redis: &Server, user: Option<&str>) -> SetUp {
+    let user = user.map(|user| format!("{user}@")).unwrap_or_default();
+    let mut store = format!("store = \"redis://{user}127.0.0.1:{}\"\nkey = {{ file = \"sealing\" }}\n", redis.port());
+    if !user.is_empty() {
+        store += "redis_password = { file = \"redis-password\" }\n";
+    }
+    let set_up = SetUp::new().await.but("[state]\n", &format!("[state]\n{store}"));
+    set_up.secret("sealing", "what all replicas know");
+    set_up.secret("redis-password", REDIS_PASSWORD);
+    set_up
+}
+
+const REDIS_PASSWORD: &str = "CNRY-redis-password";
+
+#[tokio::test]
+async fn the_redis_of_the_logins_is_reached_read_and_written_to() {
+    let redis = Server::start();
+    let said = at_redis(&redis, None).await.check(&[]).await;
+    assert_eq!(said.exit, 0, "{}", said.text);
+    let line = said.text.lines().find(|line| line.starts_with("✓ store")).unwrap();
+    assert!(line.contains("takes what is written; no login is stored yet"), "{line}");
+    assert_eq!(redis.cli(&["KEYS", "*"]), "", "the trial is removed");
+}
+
+#[tokio::test]
+async fn a_redis_that_cannot_be_used_is_told_with_what_to_do() {
+    let rights = "~portunus:* resetchannels &portunus:* -@all +@read +@write +@scripting +@connection +subscribe \
+                  +publish +time";
+    let redis = Server::with(&format!(
+        "user app on >{REDIS_PASSWORD} {rights}\nuser other on >another-password {rights}\n\
+         user reader on >{REDIS_PASSWORD} {} +evalsha +eval\nuser mute on >{REDIS_PASSWORD} {} +@scripting",
+        rights.replace("+@write ", "").replace("+@scripting", ""),
+        rights.replace("+publish ", "").replace("+@scripting", ""),
+    ));
+    let said = at_redis(&redis, Some("app")).await.check(&[]).await;
+    assert_eq!(said.exit, 0, "these rights are enough: {}", said.text);
+    for (user, part) in [
+        ("other", "and [state] redis_password"),
+        ("reader", "give its user these rights: ~portunus:*"),
+        ("mute", "give its user these rights: ~portunus:*"),
+    ] {
+        let said = at_redis(&redis, Some(user)).await.check(&[]).await;
+        said.fails(1, "store", &["redis://", part]);
+        assert!(!said.text.contains(REDIS_PASSWORD), "{}", said.text);
+        // What needs no store is looked at all the same.
+        assert!(said.text.contains("✓ secure channel"), "{}", said.text);
+    }
+    let port = redis.port();
+    let set_up = at_redis(&redis, Some("app")).await;
+    drop(redis);
+    let said = set_up.check(&[]).await;
+    said.fails(1, "store", &[&format!("127.0.0.1:{port}"), "see that it runs"]);
 }

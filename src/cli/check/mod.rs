@@ -2,7 +2,8 @@
 //!
 //! The steps are those of a start and of a first request, in their order and through the same rooms. What a
 //! step finds is handed to the next; where it failed, what needs it is skipped. Nothing is written but a client
-//! hash that was never made, nothing stays open, and without `--login` no credential leaves.
+//! hash that was never made, and at the Redis of `state.store` a trial that is removed again; nothing stays open, and
+//! without `--login` no credential leaves.
 
 mod fault;
 mod holder;

@@ -291,7 +291,7 @@ impl RedisDoor {
             (ErrorKind::AuthenticationFailed, _) | (_, Some("WRONGPASS" | "NOAUTH")) => {
                 "check the user in [state] store, and [state] redis_password"
             }
-            (_, Some("NOPERM")) => {
+            _ if lacks_rights(error) => {
                 "give its user these rights: ~portunus:* &portunus:* +@read +@write +@scripting +@connection \
                  +subscribe +publish +time"
             }
@@ -305,6 +305,11 @@ impl RedisDoor {
         };
         StoreError { what: format!("{} cannot be used: {error}", self.url), hint: hint.into() }
     }
+}
+
+/// Whether the user may not do this: a command, or one inside a script, which Redis 7.0 tells in words only.
+fn lacks_rights(error: &RedisError) -> bool {
+    error.code() == Some("NOPERM") || error.detail().is_some_and(|said| said.contains("can't run this command"))
 }
 
 /// An open connection.

@@ -113,6 +113,21 @@ impl RedisStore {
         Ok(Self(inner))
     }
 
+    /// Writes under a name that is nobody's, reads that, and removes it: with the commands, and so with the rights, that
+    /// a login's keeping takes.
+    ///
+    /// # Errors
+    /// Why a login could not be kept there.
+    pub async fn try_writing(&self) -> Result<(), StoreError> {
+        let Inner { scripts, keys, link, .. } = &*self.0;
+        let mut call = scripts.trial.key(&keys.trial);
+        call.arg(&keys.channel);
+        let kept: bool = link.run(&call).await?;
+        let what = || format!("{} did not keep what was written under {}", link.address(), keys.trial);
+        let hint = "see its log, and how much memory it may take";
+        kept.then_some(()).ok_or_else(|| StoreError { what: what(), hint: hint.into() })
+    }
+
     /// Where it is, for a person.
     pub fn address(&self) -> String {
         self.0.link.address()

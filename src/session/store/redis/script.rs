@@ -10,13 +10,17 @@ use redis::Script;
 pub(super) struct Keys {
     pub(super) login: String,
     pub(super) lock: String,
+    /// Of nobody: to see whether something can be written.
+    pub(super) trial: String,
     pub(super) channel: String,
 }
 
 impl Keys {
     pub(super) fn of(identity: &str, realm: &str) -> Self {
         let base = format!("portunus:{{{identity}-{realm}}}");
-        Self { login: format!("{base}:login"), lock: format!("{base}:lock"), channel: format!("{base}:news") }
+        let [login, lock, trial, channel] =
+            ["login", "lock", "trial", "news"].map(|what| format!("{base}:{what}"));
+        Self { login, lock, trial, channel }
     }
 }
 
@@ -27,6 +31,7 @@ pub(super) struct Scripts {
     pub(super) free: Script,
     pub(super) read: Script,
     pub(super) write: Script,
+    pub(super) trial: Script,
 }
 
 impl Scripts {
@@ -37,6 +42,7 @@ impl Scripts {
             free: Script::new(FREE),
             read: Script::new(READ),
             write: Script::new(WRITE),
+            trial: Script::new(TRIAL),
         }
     }
 }
@@ -81,6 +87,21 @@ return 1
 const READ: &str = r"
 local found = redis.call('HMGET', KEYS[1], 'revision', 'written', 'document')
 return {tonumber(found[1] or '0'), found[2] or '', found[3] or ''}
+";
+
+/// `channel` → whether what was written was there. With the trial for `KEYS[1]`: every command of the other scripts,
+/// where it does no harm. `free` only makes others look at the lock.
+const TRIAL: &str = r"
+local now = redis.call('TIME')
+redis.call('HSET', KEYS[1], 'fence', now[1])
+local found = redis.call('HMGET', KEYS[1], 'fence')
+redis.call('DEL', KEYS[1])
+redis.call('SET', KEYS[1], now[1], 'PX', 1000)
+redis.call('PTTL', KEYS[1])
+local kept = redis.call('GET', KEYS[1])
+redis.call('DEL', KEYS[1])
+redis.call('PUBLISH', ARGV[1], 'free')
+return (kept == now[1] and found[1] == now[1]) and 1 or 0
 ";
 
 /// `owner, fence, revision there is, revision to be, name of this writing, document, lease in ms, channel, writer` →
