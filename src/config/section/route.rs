@@ -24,7 +24,7 @@ section! {
             bearer: Bearer = Fallback::Is(r#""required""#), Kind::Choice(Bearer::WORDS);
         "Which requests may be sent again after a refusal or a lost connection: none, those that are idempotent, \
          or any whose body is at hand and which the portal shows it did not process."
-            replay: Replay = Fallback::Is(r#""idempotent""#), Kind::Choice(Replay::WORDS);
+            replay: Replay = Fallback::Is(r#""buffered""#), Kind::Choice(Replay::WORDS);
         "What becomes of an answer that still streams, or of a WebSocket, when the bearer that it was asked for with \
          ends; session.at_expiry, if it is not written."
             at_expiry: Option<AtExpiry> = Fallback::Nothing(r#""close""#), Kind::Choice(AtExpiry::WORDS);
