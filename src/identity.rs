@@ -34,6 +34,12 @@ impl IdentityName {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// A hint whose commands name it, for a proxy that has several: there they ask which one is meant.
+    pub fn in_hint(&self, hint: &str) -> String {
+        let name = |hint: String, command: &str| hint.replace(command, &format!("{command} --identity {self}"));
+        ["portunus login", "portunus check"].into_iter().fold(hint.to_owned(), name)
+    }
 }
 
 impl fmt::Debug for IdentityName {
@@ -51,6 +57,17 @@ impl fmt::Display for IdentityName {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_commands_of_a_hint_name_it() {
+        let alice = IdentityName::new("alice").unwrap();
+        assert_eq!(alice.in_hint("sign in: portunus login"), "sign in: portunus login --identity alice");
+        assert_eq!(
+            alice.in_hint("run `portunus check`, then `portunus login --again`"),
+            "run `portunus check --identity alice`, then `portunus login --identity alice --again`"
+        );
+        assert_eq!(alice.in_hint("see: portunus status"), "see: portunus status");
+    }
 
     #[test]
     fn a_name_is_safe_as_a_file_and_as_a_host_label() {

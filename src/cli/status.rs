@@ -9,6 +9,7 @@ use super::terminal::{Paint, Terminal, waiting};
 use crate::admin::{
     ChallengeReport, Client, ErrorReport, FactorName, HeldReport, IdentityReport, State, StatusReport,
 };
+use crate::identity::IdentityName;
 
 /// Says where the running proxy stands.
 pub(super) async fn status(
@@ -87,13 +88,18 @@ fn block(identity: &IdentityReport, several: bool, paint: Paint) -> String {
     }
     if let Some(error) = &identity.error {
         rows.push(("error", failed(error)));
-        rows.extend(error.hint.clone().map(|hint| ("hint", hint)));
+        rows.extend(error.hint.as_deref().map(|hint| ("hint", naming(identity, several, hint))));
     } else if !identity.ready {
-        let whose = if several { format!(" --identity {}", identity.identity) } else { String::new() };
-        rows.push(("hint", format!("run `portunus login{whose}`")));
+        rows.push(("hint", naming(identity, several, "run `portunus login`")));
     }
     let line = |(name, value): (&str, String)| format!("  {} {value}", paint.faint(format!("{name:<9}")));
     rows.into_iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// The hint, which names the identity where there are others.
+fn naming(identity: &IdentityReport, several: bool, hint: &str) -> String {
+    let name = IdentityName::new(&identity.identity).ok().filter(|_| several);
+    name.map_or_else(|| hint.to_owned(), |name| name.in_hint(hint))
 }
 
 fn state(identity: &IdentityReport, paint: Paint) -> String {
@@ -248,7 +254,7 @@ portunus 0.1.0 · pid 4242 · up 3 h 12 min · listens on 127.0.0.1:8787, [::1]:
   state     failed
   since     2026-03-21T09:00:00Z
   error     the portal could not be asked; tried again in 8 s
-  hint      see which step fails: `portunus check`"
+  hint      see which step fails: `portunus check --identity alice`"
         );
     }
 

@@ -103,6 +103,7 @@ impl Front {
             Ok(chosen) => {
                 let proxy = &self.proxies[chosen.nth()];
                 caller.came_under(chosen.prefix());
+                caller.speaks_for(chosen.name());
                 let way = proxy.route(chosen.into_admitted(), peer, caller, granted).map_err(Box::new);
                 (&proxy.counters, way.map(|way| Step::Taken(proxy, way)))
             }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use http::header::{self, HeaderMap};
 use http::{HeaderValue, Method, request};
 
+use crate::identity::IdentityName;
 use crate::listener::Interim;
 use crate::upstream::{X_REQUEST_ID, new_request_id, request_id};
 
@@ -23,6 +24,8 @@ pub struct Caller {
     interim: Interim,
     /// What its path began with before it named an identity.
     prefix: Option<Arc<str>>,
+    /// Who it speaks for, where there are several.
+    identity: Option<IdentityName>,
 }
 
 impl Caller {
@@ -55,6 +58,7 @@ impl Caller {
             accept,
             interim: Interim::default(),
             prefix: None,
+            identity: None,
         }
     }
 
@@ -70,6 +74,7 @@ impl Caller {
             accept: None,
             interim: Interim::default(),
             prefix: None,
+            identity: None,
         }
     }
 
@@ -90,6 +95,16 @@ impl Caller {
     /// Its path began with this, which is taken off: local paths are below it.
     pub fn came_under(&mut self, prefix: Option<&Arc<str>>) {
         self.prefix = prefix.cloned();
+    }
+
+    /// It speaks for this one of several.
+    pub fn speaks_for(&mut self, identity: Option<&IdentityName>) {
+        self.identity = identity.cloned();
+    }
+
+    /// Who it speaks for, where there are several.
+    pub(super) fn identity(&self) -> Option<&IdentityName> {
+        self.identity.as_ref()
     }
 
     /// What its path began with, without a slash at the end; empty for most.

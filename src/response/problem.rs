@@ -22,6 +22,8 @@ impl ProxyError {
         let row = self.row();
         let detail = self.detail();
         let hint = self.hint(&row);
+        let named = caller.identity().map(|identity| identity.in_hint(hint));
+        let hint = named.as_deref().unwrap_or(hint);
         let (content_type, body) = if caller.prefers_text() {
             ("text/plain; charset=utf-8", text(&row, &detail, hint, caller))
         } else {

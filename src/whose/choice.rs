@@ -19,6 +19,7 @@ pub struct Choice(Option<Table>);
 #[derive(Debug)]
 pub struct Chosen<B> {
     nth: usize,
+    name: Option<IdentityName>,
     prefix: Option<Arc<str>>,
     admitted: Admitted<B>,
 }
@@ -39,6 +40,11 @@ impl<B> Chosen<B> {
     /// The number of the identity.
     pub fn nth(&self) -> usize {
         self.nth
+    }
+
+    /// Its name, where there are several.
+    pub fn name(&self) -> Option<&IdentityName> {
+        self.name.as_ref()
     }
 
     /// What the path began with, if that named the identity; it is gone from the request.
@@ -83,7 +89,7 @@ impl Choice {
     /// Why it is nobody's.
     pub fn of<B>(&self, admitted: Admitted<B>, peer: &Peer) -> Result<Chosen<B>, Nobody> {
         match &self.0 {
-            None => Ok(Chosen { nth: 0, prefix: None, admitted }),
+            None => Ok(Chosen { nth: 0, name: None, prefix: None, admitted }),
             Some(table) => table.find(admitted, peer),
         }
     }
@@ -116,10 +122,11 @@ impl Table {
                 }
             },
         };
+        let name = Some(self.names[nth].clone());
         Ok(match by_path {
-            None => Chosen { nth, prefix: None, admitted },
+            None => Chosen { nth, name, prefix: None, admitted },
             Some(((prefix, _), rest)) => {
-                Chosen { nth, prefix: Some(Arc::clone(prefix)), admitted: admitted.at(rest) }
+                Chosen { nth, name, prefix: Some(Arc::clone(prefix)), admitted: admitted.at(rest) }
             }
         })
     }

@@ -30,7 +30,9 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("portal", &["session", "account", "channel", "upstream", "secret"]),
     (
         "response",
-        &["listener", "guard", "whose", "route", "channel", "session", "upstream", "portal", "held"],
+        &[
+            "listener", "guard", "whose", "route", "channel", "session", "upstream", "portal", "identity", "held",
+        ],
     ),
     (
         "proxy",

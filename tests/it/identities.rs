@@ -302,7 +302,8 @@ async fn a_refused_password_of_one_touches_no_other() {
 #[tokio::test]
 async fn a_person_awaited_by_one_keeps_no_other_waiting() {
     let world = World::start(three()).await;
-    profile(&world, "carol").await.problem(503, "mfa-required");
+    let waits = profile(&world, "carol").await.problem(503, "mfa-required");
+    assert_eq!(waits["hint"], "enter the code: portunus login --identity carol");
     bob_serves(&world).await;
     let status = world.admin().status().await.unwrap();
     let states: Vec<_> =
