@@ -96,7 +96,7 @@ table! {
     SIGN_IN_FAILED:      503, "sign-in-failed",              "sign-in failed",                          "destination_unavailable",  PORTAL,  AGAIN, "see what is wrong: portunus check";
     SIGN_IN_TIMEOUT:     503, "sign-in-timeout",             "sign-in takes too long",                  "destination_unavailable",  PORTAL,  AGAIN, "see what it waits for: portunus status";
     NO_CHANNEL:          500, "no-secure-channel",           "dialect has no secure channel",           "proxy_configuration_error", PROXY,  NEVER, "choose another dialect in [portal], or set protect = \"plain\" for this path";
-    STATE_UNUSABLE:      503, "state-unusable",              "stored login cannot be used",             "proxy_internal_error",     PROXY,   NEVER, "see the proxy's log; the state directory must be readable and writable";
+    STATE_UNUSABLE:      503, "state-unusable",              "stored login cannot be used",             "proxy_internal_error",     PROXY,   AGAIN, "see the proxy's log; the state directory, or the Redis of state.store, must be readable and writable";
     QUEUE_FULL:          503, "sign-in-queue-full",          "too many requests wait for sign-in",      "connection_limit_reached", PROXY,   AGAIN, "send fewer requests until the sign-in is done";
     // the secure channel
     KEY_UNREADABLE:      502, "portal-key-unreadable",       "portal's key is unreadable",              "http_protocol_error",      PORTAL,  NEVER, "check [dialect]; see: portunus check";

@@ -5,6 +5,7 @@
 mod account;
 mod after_logout;
 mod architecture;
+mod at_redis;
 mod auto_dialect;
 mod browser;
 mod channel_loss;
