@@ -37,7 +37,8 @@ impl IdentityName {
 
     /// A hint whose commands name it, for a proxy that has several: there they ask which one is meant.
     pub fn in_hint(&self, hint: &str) -> String {
-        let name = |hint: String, command: &str| hint.replace(command, &format!("{command} --identity {self}"));
+        let name =
+            |hint: String, command: &str| hint.replace(command, &format!("{command} --identity {self}"));
         ["portunus login", "portunus check"].into_iter().fold(hint.to_owned(), name)
     }
 }

@@ -31,7 +31,7 @@ pub fn copy(bytes: &[u8]) -> Bytes {
 }
 
 /// Gives back what is not cut yet, with what was cut from it and is no more.
-pub(super) fn forget() {
+pub fn forget() {
     ROOM.take();
 }
 

@@ -313,7 +313,9 @@ impl Cause {
             Self::TokenRefused => "sign in anew: `portunus login`",
             Self::ChannelFailed => "see what the portal serves: `portunus check`",
             Self::NoSecureChannel => "choose another `portal.dialect`",
-            Self::StateUnusable => "see the proxy's log; `state.dir`, or the Redis of `state.store`, must be readable and writable",
+            Self::StateUnusable => {
+                "see the proxy's log; `state.dir`, or the Redis of `state.store`, must be readable and writable"
+            }
             Self::CurrentPasswordRefused => "type the password that the account has now",
             Self::ResetTokenRefused => "ask for another link: `portunus password forgot`",
             Self::ForgotRefused => {

@@ -35,6 +35,11 @@ pub use interim::Interim;
 pub use limits::{Limits, Settings};
 pub use peer::{Door, Peer};
 pub use serve::serve;
-pub use socket::forget;
 pub use timed::{TimedBody, TimedBodyError};
 pub use witness::Malformed;
+
+/// Gives back this thread's buffers, with what requests and answers left in them.
+pub fn forget() {
+    lean::forget();
+    socket::forget();
+}

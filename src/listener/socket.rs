@@ -24,8 +24,8 @@ thread_local! {
     static GATHER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Gives back this thread's buffer, with what answers left in it.
-pub fn forget() {
+/// Gives back this thread's buffer.
+pub(super) fn forget() {
     GATHER.take();
 }
 

@@ -82,8 +82,11 @@ impl Stage {
                 self.client.send(Method::GET, "/web/v1/tenant/profile", &headers, "").await.expect(200);
                 let body = json!({ "pin": SEALED }).to_string();
                 let headers = [("content-type", "application/json")];
-                let answer =
-                    self.client.send(Method::POST, "/web/v1/tenant/transfer", &headers, body).await.expect(200);
+                let answer = self
+                    .client
+                    .send(Method::POST, "/web/v1/tenant/transfer", &headers, body)
+                    .await
+                    .expect(200);
                 assert!(answer.text().contains(SEALED), "{}", answer.text());
                 let path = format!("/web/v1/tenant/echo?text={PLAIN}");
                 self.client.send(Method::POST, &path, &headers, PLAIN.repeat(3)).await;

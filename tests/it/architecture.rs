@@ -31,7 +31,8 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     (
         "response",
         &[
-            "listener", "guard", "whose", "route", "channel", "session", "upstream", "portal", "identity", "held",
+            "listener", "guard", "whose", "route", "channel", "session", "upstream", "portal", "identity",
+            "held",
         ],
     ),
     (

@@ -64,7 +64,11 @@ async fn a_replica_that_never_signed_in_says_503_while_redis_is_away_and_serves_
     let problem = answer.problem(503, "state-unusable");
     assert!(problem["hint"].as_str().unwrap().contains("the Redis of state.store"), "{problem}");
     assert_eq!(problem["retryable"], true);
-    assert_eq!(world.sim.counters().initiate, 0, "its budget of attempts is at Redis: nothing is tried without");
+    assert_eq!(
+        world.sim.counters().initiate,
+        0,
+        "its budget of attempts is at Redis: nothing is tried without"
+    );
     redis.restart();
     world.eventually_200().await;
     assert!(world.stop().await);
@@ -74,7 +78,9 @@ async fn a_replica_that_never_signed_in_says_503_while_redis_is_away_and_serves_
 async fn identities_share_one_redis_and_not_a_login() {
     let redis = Server::start();
     let identity = |name: &str, email: &str| {
-        format!("name = \"{name}\"\nemail = \"{email}\"\npassword = {{ env = \"PW\" }}\npath_prefix = \"/{name}\"")
+        format!(
+            "name = \"{name}\"\nemail = \"{email}\"\npassword = {{ env = \"PW\" }}\npath_prefix = \"/{name}\""
+        )
     };
     let options = at(&redis, WorldOptions::default().nobody())
         .secret("PW", portal_sim::DEFAULT_PASSWORD)

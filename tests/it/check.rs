@@ -347,7 +347,8 @@ async fn a_portal_without_a_channel_is_checked_without_one() {
 /// Logins at this Redis, as this user of it; nobody in particular without one.
 async fn at_redis(redis: &Server, user: Option<&str>) -> SetUp {
     let user = user.map(|user| format!("{user}@")).unwrap_or_default();
-    let mut store = format!("store = \"redis://{user}127.0.0.1:{}\"\nkey = {{ file = \"sealing\" }}\n", redis.port());
+    let mut store =
+        format!("store = \"redis://{user}127.0.0.1:{}\"\nkey = {{ file = \"sealing\" }}\n", redis.port());
     if !user.is_empty() {
         store += "redis_password = { file = \"redis-password\" }\n";
     }

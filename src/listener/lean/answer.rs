@@ -24,6 +24,11 @@ thread_local! {
     static NOW: RefCell<(u64, String)> = const { RefCell::new((0, String::new())) };
 }
 
+/// Gives back this thread's buffer.
+pub(super) fn forget() {
+    OUT.take();
+}
+
 /// How the end of the content is told (RFC 9112 section 6.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Framing {

@@ -37,6 +37,12 @@ thread_local! {
     static IN: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
+/// Gives back this thread's buffers.
+pub(super) fn forget() {
+    IN.take();
+    answer::forget();
+}
+
 /// What becomes of a connection.
 pub(super) enum Next {
     /// It has ended.

@@ -32,7 +32,8 @@ use super::outgoing::Outgoing;
 use super::pool::Pool;
 use super::reply::{Reply, ReplyBody};
 use super::watch::Watch;
-use super::{Base, SealedHeaders, Told, UpstreamError, pieces};
+use super::{Base, SealedHeaders, Told, UpstreamError};
+use crate::pieces;
 
 pub(super) use self::body::Rest;
 

@@ -309,7 +309,8 @@ impl RedisDoor {
 
 /// Whether the user may not do this: a command, or one inside a script, which Redis 7.0 tells in words only.
 fn lacks_rights(error: &RedisError) -> bool {
-    error.code() == Some("NOPERM") || error.detail().is_some_and(|said| said.contains("can't run this command"))
+    error.code() == Some("NOPERM")
+        || error.detail().is_some_and(|said| said.contains("can't run this command"))
 }
 
 /// An open connection.
