@@ -42,6 +42,7 @@ pub mod clock;
 pub mod held;
 pub mod identity;
 pub mod pieces;
+pub mod places;
 pub mod private_file;
 pub mod secret;
 pub mod state_dir;

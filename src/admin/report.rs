@@ -9,6 +9,7 @@ use time::format_description::well_known::Rfc3339;
 use super::explain::{Cause, Explained, Whose};
 use super::problem::whole_seconds;
 use super::sign_in::{ChannelStanding, Pending};
+use crate::places::Places;
 use crate::session::{FactorKind, FoundSetting, SessionError};
 
 /// The proxy, and where each of its identities stands.
@@ -42,6 +43,23 @@ pub struct HeldReport {
     pub limit: usize,
 }
 
+/// One identity's requests that are under way.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RequestsReport {
+    /// How many now.
+    pub under_way: usize,
+    /// How many at most: `limits.in_flight_each`, or the identity's own `in_flight`.
+    pub limit: usize,
+    /// How many were refused for being one too many.
+    pub refused: u64,
+}
+
+impl From<&Places> for RequestsReport {
+    fn from(places: &Places) -> Self {
+        Self { under_way: places.taken(), limit: places.most(), refused: places.turned_away() }
+    }
+}
+
 /// Where one identity stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IdentityReport {
@@ -67,6 +85,9 @@ pub struct IdentityReport {
     /// Seconds until the bearer is renewed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refresh_in: Option<u64>,
+    /// Its requests that are under way, where they are bounded apart from those of all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requests: Option<RequestsReport>,
     /// The code that is awaited.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub challenge: Option<ChallengeReport>,

@@ -12,13 +12,14 @@ use super::events::MAX_SUBSCRIBERS;
 use super::metrics::Metric;
 use super::report::{
     AccountReport, ChallengeReport, ChannelReport, ErrorReport, FoundReport, HeldReport, IdentityReport,
-    State, StatusReport, masked, seconds_left, timestamp,
+    RequestsReport, State, StatusReport, masked, seconds_left, timestamp,
 };
 use super::sign_in::{Phase, SignIn};
 use crate::account::Account;
 use crate::clock::SharedClock;
 use crate::held::HeldBytes;
 use crate::identity::IdentityName;
+use crate::places::Places;
 use crate::session::Credentials;
 
 /// Everything the endpoints answer from. Cheap to clone.
@@ -49,6 +50,7 @@ pub struct Identity {
     /// The setting that holds the password, for a person who has to change it there.
     pub(super) password_source: Option<String>,
     pub(super) registering: Registering,
+    places: Option<Places>,
     since: Mutex<Option<(State, SystemTime)>>,
     /// A person signed out: nothing signs in by itself until a person does.
     pub(super) left: AtomicBool,
@@ -121,6 +123,7 @@ impl Identity {
             account: None,
             password_source: None,
             registering: Registering::default(),
+            places: None,
             since: Mutex::new(None),
             left: AtomicBool::new(false),
         }
@@ -131,6 +134,12 @@ impl Identity {
     #[must_use]
     pub fn with_account(self, account: Arc<dyn Account>, password_source: Option<String>) -> Self {
         Self { account: Some(account), password_source, ..self }
+    }
+
+    /// The same, telling how many of these places are taken, if there are any.
+    #[must_use]
+    pub fn with_places(self, places: Option<Places>) -> Self {
+        Self { places, ..self }
     }
 
     /// Where it stands at `now`.
@@ -146,6 +155,7 @@ impl Identity {
             expires_at: None,
             expires_in: None,
             refresh_in: None,
+            requests: self.places.as_ref().map(RequestsReport::from),
             challenge: None,
             backup_codes_left: standing.backup_codes_left,
             channel: standing.channel.map(|channel| ChannelReport::new(channel, now)),

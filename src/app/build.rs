@@ -329,7 +329,8 @@ pub(super) async fn house(
         session.clone(),
     );
     let adopted = Adopted::new(&dialect, config.login.adopt, config.session.assumed_token_life);
+    let places = settings::places(config);
     let settings = settings::proxy(config, &dialect, adopted);
     let held = held.clone();
-    Ok((House { routes, session, responder, held, injected, clock, settings }, upstream, account))
+    Ok((House { routes, session, responder, held, places, injected, clock, settings }, upstream, account))
 }

@@ -4,6 +4,7 @@ use super::Resident;
 use crate::admin::{Metric, MetricKind, Sample};
 use crate::held::HeldBytes;
 use crate::listener::Limits;
+use crate::places::Places;
 use crate::session::Counters;
 use crate::telemetry::{Count, Totals};
 
@@ -41,6 +42,30 @@ const STORE: [Said; 2] = [
     }),
 ];
 
+/// What the places of an identity say: name, help, kind, value.
+type Placed = (&'static str, &'static str, MetricKind, fn(&Places) -> u64);
+
+const PLACES: [Placed; 3] = [
+    (
+        "portunus_identity_in_flight",
+        "Requests of an identity on their way now.",
+        MetricKind::Gauge,
+        |places| places.taken() as u64,
+    ),
+    (
+        "portunus_identity_in_flight_limit",
+        "How many there may be: limits.in_flight_each, or in_flight of the identity.",
+        MetricKind::Gauge,
+        |places| places.most() as u64,
+    ),
+    (
+        "portunus_identity_overloaded",
+        "Requests refused for being one more than that.",
+        MetricKind::Counter,
+        Places::turned_away,
+    ),
+];
+
 /// All metrics, made anew each time they are asked for; what an identity did has its name. `nobodys` are the requests
 /// of which it is not known whose they are.
 pub(super) fn source(
@@ -76,6 +101,16 @@ pub(super) fn source(
                 .collect();
             Metric { name, help, kind: MetricKind::Gauge, samples }
         });
+        let bounded: Vec<_> = residents
+            .iter()
+            .filter_map(|resident| Some((resident, resident.house.places.as_ref()?)))
+            .collect();
+        // None where nothing is bounded: a family without samples is none.
+        let places = PLACES.iter().filter(|_| !bounded.is_empty()).map(|(name, help, kind, value)| {
+            let samples =
+                bounded.iter().map(|(resident, places)| of(resident, value(places) as f64)).collect();
+            Metric { name, help, kind: *kind, samples }
+        });
         let gauges = [
             ("portunus_connections", "Callers' connections open now.", limits.open_connections()),
             ("portunus_in_flight", "Requests on their way now.", limits.in_flight()),
@@ -83,6 +118,6 @@ pub(super) fn source(
             ("portunus_held_bytes_limit", "How many there may be: limits.held_bytes.", held.most()),
         ]
         .map(|(name, help, value)| Metric::gauge(name, help, value as f64));
-        path.into_iter().chain(sign_in).chain(store).chain(gauges).collect()
+        path.into_iter().chain(sign_in).chain(store).chain(places).chain(gauges).collect()
     }
 }

@@ -98,6 +98,6 @@ impl Built {
     pub(super) fn into_admin(self) -> admin::Identity {
         let Resident { name, house, .. } = self.resident;
         let identity = admin::Identity::new(name, Arc::new(house.session.clone()), self.credentials);
-        identity.with_account(Arc::new(self.account), self.password_source)
+        identity.with_account(Arc::new(self.account), self.password_source).with_places(house.places.clone())
     }
 }

@@ -3,7 +3,8 @@
 use std::net::SocketAddr;
 
 use super::StartError;
-use crate::config::{self, Config};
+use crate::config::{self, Auto, Config};
+use crate::places::Places;
 use crate::portal::{self, Adopted, Dialect};
 use crate::route::{self, CredentialHeader, DialectPaths, HeaderSettings, OnClient, Rule};
 use crate::secret::LocalKey;
@@ -219,6 +220,19 @@ pub(super) fn session(config: &Config, credentials: Option<Credentials>) -> sess
     }
 }
 
+/// How many requests of this identity may be under way, where that is bounded.
+pub(super) fn places(config: &Config) -> Option<Places> {
+    let limits = &config.limits;
+    let most = match (config.own().and_then(|own| own.in_flight), limits.in_flight_each) {
+        (Some(own), _) => own,
+        (None, Auto::Given(each)) => each,
+        // Whoever is alone has all of them.
+        (None, Auto::Auto) if config.identities.len() < 2 => return None,
+        (None, Auto::Auto) => (limits.in_flight / 2).max(1),
+    };
+    Some(Places::new(most))
+}
+
 fn hops(config: &Config) -> proxy::Hops {
     let forwarded = match config.upstream.forwarded {
         config::Forwarded::Off => proxy::Forwarded::Off,
@@ -235,11 +249,115 @@ pub(super) fn proxy(config: &Config, dialect: &Dialect, adopted: Adopted) -> pro
         sealed_answer: config.limits.sealed_answer,
         replay_body: config.limits.replay_body,
         body_idle_timeout: config.limits.body_idle_timeout,
+        retry_after: config.limits.retry_after,
         fresh_channel: config.session.fresh_channel,
         session_header: dialect.session_header.clone(),
         empty_body: dialect.empty_body,
         accept_plain_success: dialect.accept_plain_success,
         hops: hops(config),
         adopted,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Environment, Inputs};
+
+    /// Those that no room's settings show, with the code that reads them.
+    const READ_WHERE_THEY_ARE_USED: &[(&str, &str, &str)] = &[
+        ("listen.workers", include_str!("build.rs"), "match config.listen.workers {"),
+        ("session.find_again", include_str!("scout.rs"), "config.session.find_again"),
+        ("limits.cookies", include_str!("settings.rs"), "cookies: config.limits.cookies,"),
+        ("limits.cookie_bytes", include_str!("settings.rs"), "bytes: config.limits.cookie_bytes }"),
+        ("limits.held_bytes", include_str!("mod.rs"), "HeldBytes::new(config.limits.held_bytes)"),
+        ("limits.drain", include_str!("mod.rs"), "drain: config.limits.drain,"),
+        ("limits.secret_command", include_str!("../config/mod.rs"), "self.limits.secret_command"),
+        (
+            "login.code_timeout",
+            include_str!("../config/section/login.rs"),
+            "source(\"login.code_command\", &self.code_command, self.code_timeout)",
+        ),
+        ("state.lock_timeout", include_str!("store.rs"), "config.login_store.lock_timeout"),
+        ("state.redis_timeout", include_str!("store.rs"), "timeout: store.redis.timeout"),
+        ("state.redis_lease", include_str!("store.rs"), "lease: written.lease"),
+        ("state.redis_poll", include_str!("store.rs"), "poll: written.poll"),
+        ("state.redis_wait", include_str!("store.rs"), "config.login_store.redis.wait"),
+    ];
+
+    fn config(below: &str) -> Option<Config> {
+        let text = format!("[upstream]\nurl = \"https://portal.test\"\n{below}");
+        let environment: Environment = [("HOME", "/home/you")].into_iter().collect();
+        let inputs = Inputs { file: None, environment: &environment, flags: &[], unsafe_listen: false };
+        // Of an identity's own configuration, as it is served.
+        Config::from_text(&text, &inputs).ok().map(|config| config.each().remove(0))
+    }
+
+    /// What all rooms are given.
+    fn given(config: &Config) -> String {
+        let dialect = config.dialect();
+        let adopted = Adopted::new(&dialect, config.login.adopt, config.session.assumed_token_life);
+        let injected = Injected::new(Vec::new());
+        format!(
+            "{:#?}",
+            (
+                (listener(config), guard(config, &[], &[], None), session(config, None), client(config)),
+                (route(config, &dialect, &injected).unwrap(), proxy(config, &dialect, adopted)),
+                (config.upstream.settings(&dialect), places(config), dialect),
+            )
+        )
+    }
+
+    /// Section, key and both ends of every number, duration and size in `proxy.toml`.
+    fn bounds() -> Vec<(String, String, [String; 2])> {
+        let (mut found, mut section, mut ends) = (Vec::new(), String::new(), None);
+        for line in include_str!("../../proxy.toml").lines() {
+            let bare = line.trim_start_matches("# ").trim_start_matches("e.g. ");
+            if let Some(name) = bare.strip_prefix('[').filter(|_| bare.ends_with(']')) {
+                section = name.trim_matches(['[', ']']).to_owned();
+            } else if let Some(range) = ["# (a number, ", "# (a duration, ", "# (a size, "]
+                .iter()
+                .find_map(|kind| line.strip_prefix(kind)?.strip_suffix(')'))
+            {
+                let (least, most) = range.split_once(" to ").unwrap();
+                let written = |end: &str| match end.parse::<u64>() {
+                    Ok(_) => end.to_owned(),
+                    Err(_) => format!("\"{end}\""),
+                };
+                ends = Some([written(most), written(least)]);
+            } else if let (Some((key, _)), Some(ends)) = (bare.split_once(" = "), ends.take()) {
+                found.push((section.clone(), key.to_owned(), ends));
+            }
+        }
+        found
+    }
+
+    #[test]
+    fn every_bound_of_the_reference_reaches_who_keeps_to_it() {
+        let bounds = bounds();
+        assert!(bounds.len() >= 70, "{bounds:?}");
+        let mut lost = Vec::new();
+        for (section, key, ends) in bounds {
+            let name = format!("{section}.{key}");
+            if let Some((_, text, read)) =
+                READ_WHERE_THEY_ARE_USED.iter().find(|(setting, ..)| *setting == name)
+            {
+                assert!(text.matches(read).count() >= 1, "{name}: {read}");
+                continue;
+            }
+            let below = |line: &str| match section.as_str() {
+                "identity" => format!("[[identity]]\nname = \"alice\"\n{line}\n"),
+                "upstream" => format!("{line}\n"),
+                section => format!("[{section}]\n{line}\n"),
+            };
+            let default = given(&config(&below("")).unwrap());
+            // One end may be the default, or be forbidden beside other defaults.
+            let changed: Vec<_> =
+                ends.iter().filter_map(|end| config(&below(&format!("{key} = {end}")))).collect();
+            if !changed.iter().any(|config| given(config) != default) {
+                lost.push(name);
+            }
+        }
+        assert_eq!(lost, [""; 0], "set, and nobody heard of it");
     }
 }

@@ -92,12 +92,23 @@ impl PortalKey {
         mgf1: OaepHash,
         rng: &mut impl CryptoRng,
     ) -> Result<Vec<u8>, ChannelError> {
+        self.encrypt(secret, oaep, mgf1, rng)
+    }
+
+    /// The same over a message of any length, as the vectors of others have them.
+    pub(super) fn encrypt(
+        &self,
+        message: &[u8],
+        oaep: OaepHash,
+        mgf1: OaepHash,
+        rng: &mut impl CryptoRng,
+    ) -> Result<Vec<u8>, ChannelError> {
         use OaepHash::{Sha1 as S1, Sha256 as S256};
         let wrapped = match (oaep, mgf1) {
-            (S1, S1) => self.key.encrypt(rng, Oaep::<Sha1>::new(), secret),
-            (S1, S256) => self.key.encrypt(rng, Oaep::<Sha1, Sha256>::new_with_mgf_hash(), secret),
-            (S256, S1) => self.key.encrypt(rng, Oaep::<Sha256, Sha1>::new_with_mgf_hash(), secret),
-            (S256, S256) => self.key.encrypt(rng, Oaep::<Sha256>::new(), secret),
+            (S1, S1) => self.key.encrypt(rng, Oaep::<Sha1>::new(), message),
+            (S1, S256) => self.key.encrypt(rng, Oaep::<Sha1, Sha256>::new_with_mgf_hash(), message),
+            (S256, S1) => self.key.encrypt(rng, Oaep::<Sha256, Sha1>::new_with_mgf_hash(), message),
+            (S256, S256) => self.key.encrypt(rng, Oaep::<Sha256>::new(), message),
         };
         wrapped.map_err(|error| match error {
             rsa::Error::Rng => ChannelError::NoRandomness,

@@ -7,7 +7,8 @@ use super::login::pick;
 use super::span::short;
 use super::terminal::{Paint, Terminal, waiting};
 use crate::admin::{
-    ChallengeReport, Client, ErrorReport, FactorName, HeldReport, IdentityReport, State, StatusReport,
+    ChallengeReport, Client, ErrorReport, FactorName, HeldReport, IdentityReport, RequestsReport, State,
+    StatusReport,
 };
 use crate::identity::IdentityName;
 
@@ -79,6 +80,10 @@ fn block(identity: &IdentityReport, several: bool, paint: Paint) -> String {
     }
     if let Some(channel) = &identity.channel {
         rows.push(("channel", format!("open, {} left", short(channel.expires_in))));
+    }
+    if let Some(RequestsReport { under_way, limit, refused }) = identity.requests {
+        let refused = if refused > 0 { paint.warn(format!("; {refused} refused")) } else { String::new() };
+        rows.push(("requests", format!("{under_way} under way, {limit} at most{refused}")));
     }
     if let Some(degraded) = &identity.degraded {
         rows.push(("degraded", paint.warn(degraded)));
@@ -163,6 +168,7 @@ mod tests {
             expires_in: None,
             refresh_in: None,
             challenge: None,
+            requests: None,
             channel: None,
             backup_codes_left: None,
             found: Vec::new(),

@@ -9,6 +9,7 @@ use super::explain::{explain, local_answer};
 use super::{Proxy, Way};
 use crate::guard::{Grant, Guard};
 use crate::listener::{Content, Handler, Interim, Peer};
+use crate::places::Place;
 use crate::response::{Body, Caller, ProxyError};
 use crate::telemetry::{Count, Counters};
 use crate::whose::Choice;
@@ -65,7 +66,13 @@ impl Handler for Front {
         async move {
             let answer = match step {
                 Ok(Step::Answered(response)) => Ok(*response),
-                Ok(Step::Taken(proxy, way)) => proxy.forward(way, &caller).await,
+                Ok(Step::Taken(proxy, way, place)) => {
+                    let answer = proxy.forward(way, &caller).await;
+                    match place {
+                        None => answer,
+                        Some(place) => answer.map(|response| response.map(|body| body.in_place(place))),
+                    }
+                }
                 Err(error) => Err(*error),
             };
             let mut response = answer.unwrap_or_else(|error| explain(&error, &caller, counters));
@@ -104,8 +111,11 @@ impl Front {
                 let proxy = &self.proxies[chosen.nth()];
                 caller.came_under(chosen.prefix());
                 caller.speaks_for(chosen.name());
-                let way = proxy.route(chosen.into_admitted(), peer, caller, granted).map_err(Box::new);
-                (&proxy.counters, way.map(|way| Step::Taken(proxy, way)))
+                let step = proxy.house.enter().and_then(|place| {
+                    let way = proxy.route(chosen.into_admitted(), peer, caller, granted)?;
+                    Ok(Step::Taken(proxy, way, place))
+                });
+                (&proxy.counters, step.map_err(Box::new))
             }
             Err(nobody) => (&self.counters, Err(Box::new(nobody.into()))),
         }
@@ -116,6 +126,6 @@ impl Front {
 enum Step<'a> {
     /// To an answer of our own.
     Answered(Box<Response<Body>>),
-    /// To whoever takes it further.
-    Taken(&'a Proxy, Way),
+    /// To whoever takes it further, with the place that it takes among those of its identity.
+    Taken(&'a Proxy, Way, Option<Place>),
 }

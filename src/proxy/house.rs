@@ -6,8 +6,9 @@ use super::Hops;
 use crate::channel::SessionHeader;
 use crate::clock::SharedClock;
 use crate::held::HeldBytes;
+use crate::places::{Place, Places};
 use crate::portal::{Adopted, EmptyBody};
-use crate::response::Responder;
+use crate::response::{ProxyError, Responder};
 use crate::route::RouteTable;
 use crate::session::SessionHandle;
 use crate::upstream::Injected;
@@ -23,12 +24,27 @@ pub struct House {
     pub responder: Responder,
     /// Room for the bodies that are held.
     pub held: HeldBytes,
+    /// How many requests of it may be under way, where that is bounded apart from those of all.
+    pub places: Option<Places>,
     /// The identity's headers.
     pub injected: Injected,
     /// Tells a channel made just now from an older one.
     pub clock: SharedClock,
     /// Bounds and choices.
     pub settings: Settings,
+}
+
+impl House {
+    /// A place for one request, where places are counted.
+    ///
+    /// # Errors
+    /// [`ProxyError::Crowded`]: all are taken.
+    pub(super) fn enter(&self) -> Result<Option<Place>, ProxyError> {
+        let Some(places) = &self.places else { return Ok(None) };
+        let crowded =
+            || ProxyError::Crowded { most: places.most(), retry_after: self.settings.retry_after };
+        places.take().ok_or_else(crowded).map(Some)
+    }
 }
 
 /// Bounds and choices of the request path.
@@ -42,6 +58,8 @@ pub struct Settings {
     pub replay_body: usize,
     /// How long a client's body may stand still while it is collected.
     pub body_idle_timeout: Duration,
+    /// What `Retry-After` says to a request more than the identity may have under way; whole seconds.
+    pub retry_after: Duration,
     /// A channel younger than this is not blamed for a 4000 (PROTOCOL section 13).
     pub fresh_channel: Duration,
     /// The header that names the channel; the answer to a first message may have it too (ruling 11).

@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http_body::{Body as _, Frame, SizeHint};
 
+use crate::places::Place;
 use crate::route::HeaderPolicy;
 use crate::upstream::{ReplyBody, UpstreamError};
 
@@ -26,6 +27,8 @@ pub enum Body {
     WithTrailers(Box<WithTrailers>),
     /// One of them that breaks off at some moment, if it has not ended by then.
     Until(Box<Until>),
+    /// One of them that takes a place until it has ended.
+    Placed(Box<Placed>),
     /// One of them that broke off, which is to be told.
     Broken(Box<UpstreamError>),
 }
@@ -36,7 +39,22 @@ pub struct Until {
     end: Pin<Box<dyn Future<Output = ()> + Send>>,
 }
 
+/// A body and the place that it takes.
+pub struct Placed {
+    body: Body,
+    place: Place,
+}
+
 impl Body {
+    /// The same body, which keeps the place until its last byte has gone. One without a byte gives it back at once.
+    #[must_use]
+    pub fn in_place(self, place: Place) -> Self {
+        if http_body::Body::is_end_stream(&self) {
+            return self;
+        }
+        Self::Placed(Box::new(Placed { body: self, place }))
+    }
+
     /// The same body, which breaks off with [`UpstreamError::BearerEnded`] at the `end`.
     #[must_use]
     pub fn until(self, end: Pin<Box<dyn Future<Output = ()> + Send>>) -> Self {
@@ -92,6 +110,7 @@ impl http_body::Body for Body {
             Self::Streamed(body) => body.is_end_stream(),
             Self::WithTrailers(with) => with.body.is_end_stream(),
             Self::Until(until) => until.body.is_end_stream(),
+            Self::Placed(placed) => placed.body.is_end_stream(),
         }
     }
 
@@ -102,6 +121,7 @@ impl http_body::Body for Body {
             Self::Streamed(body) => body.size_hint(),
             Self::WithTrailers(with) => with.body.size_hint(),
             Self::Until(until) => until.body.size_hint(),
+            Self::Placed(placed) => placed.body.size_hint(),
             Self::Broken(_) => SizeHint::default(),
         }
     }
@@ -138,6 +158,13 @@ impl Body {
                 }),
                 polled => polled,
             },
+            Self::Placed(placed) => {
+                let polled = Pin::new(&mut placed.body).poll_frame(cx);
+                if let Poll::Ready(None) = polled {
+                    *self = Self::Empty;
+                }
+                polled
+            }
             Self::Until(until) => match until.end.as_mut().poll(cx) {
                 Poll::Ready(()) => {
                     // With it goes what it keeps busy at the portal.
@@ -159,6 +186,7 @@ impl fmt::Debug for Body {
             Self::Streamed(_) => f.write_str("Streamed"),
             Self::WithTrailers(_) => f.write_str("WithTrailers"),
             Self::Until(until) => until.fmt(f),
+            Self::Placed(placed) => placed.fmt(f),
             Self::Broken(fault) => write!(f, "Broken({fault})"),
         }
     }
@@ -167,6 +195,12 @@ impl fmt::Debug for Body {
 impl fmt::Debug for Until {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Until").field("body", &self.body).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Placed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Placed").field("body", &self.body).field("place", &self.place).finish()
     }
 }
 

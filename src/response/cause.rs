@@ -24,6 +24,7 @@ impl ProxyError {
             Self::CameBack => CAME_BACK,
             Self::Draining => SHUTTING_DOWN,
             Self::Overloaded => OVERLOADED,
+            Self::Crowded { .. } => CROWDED,
             Self::SealedRouteAnsweredPlain => ANSWERED_PLAIN,
             Self::OutcomeUnknown => OUTCOME_UNKNOWN,
             Self::Internal(_) => INTERNAL,
@@ -38,6 +39,7 @@ impl ProxyError {
                 | SessionError::TooManyComplaints { retry_after }
                 | SessionError::Portal { retry_after, .. },
             ) => Some(*retry_after),
+            Self::Crowded { retry_after, .. } => Some(*retry_after),
             // A person has to act first.
             Self::Session(SessionError::CodeRequired { .. }) => Some(Duration::from_secs(5)),
             Self::Session(SessionError::PersonRequired { .. } | SessionError::SignedOut) => {

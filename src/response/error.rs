@@ -1,6 +1,7 @@
 //! Why the client gets no answer of the portal.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use http::StatusCode;
 
@@ -51,6 +52,14 @@ pub enum ProxyError {
     /// More requests are under way than may be.
     #[error("the proxy serves as many requests as it may")]
     Overloaded,
+    /// More requests of one identity are under way than may be.
+    #[error("as many requests of this identity are under way as may be: {most}")]
+    Crowded {
+        /// `limits.in_flight_each`, or what the identity has in its place.
+        most: usize,
+        /// `limits.retry_after`.
+        retry_after: Duration,
+    },
     /// A success in the clear where a sealed answer is due: a downgrade, or a wrong route.
     #[error("the portal answered in the clear where a sealed answer is due")]
     SealedRouteAnsweredPlain,

@@ -79,6 +79,7 @@ table! {
     // the proxy
     SHUTTING_DOWN:       503, "shutting-down",               "proxy is shutting down",                  "proxy_internal_response",  PROXY,   AGAIN, "wait until it is up again";
     OVERLOADED:          503, "overloaded",                  "proxy is overloaded",                     "connection_limit_reached", PROXY,   AGAIN, "raise limits.in_flight if this happens often";
+    CROWDED:             503, "identity-overloaded",         "identity has too many requests under way", "connection_limit_reached", PROXY,  AGAIN, "raise limits.in_flight_each, or in_flight of the identity, if this happens often";
     NO_ROOM:             503, "no-room",                     "no room for the body",                    "connection_limit_reached", PROXY,   AGAIN, "raise limits.held_bytes if this happens often";
     INTERNAL:            500, "internal",                    "fault in the proxy",                      "proxy_internal_error",     PROXY,   NEVER, "see the proxy's log under this request's id";
     // the sign-in

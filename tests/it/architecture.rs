@@ -15,6 +15,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("clock", &[]),
     ("held", &[]),
     ("pieces", &[]),
+    ("places", &[]),
     ("identity", &[]),
     ("telemetry", &[]),
     ("private_file", &[]),
@@ -32,7 +33,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
         "response",
         &[
             "listener", "guard", "whose", "route", "channel", "session", "upstream", "portal", "identity",
-            "held",
+            "held", "places",
         ],
     ),
     (
@@ -51,12 +52,13 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "secret",
             "telemetry",
             "held",
+            "places",
         ],
     ),
     ("detect", &["channel", "session", "upstream", "portal", "secret", "clock"]),
     (
         "admin",
-        &["listener", "guard", "session", "account", "identity", "secret", "telemetry", "clock", "held"],
+        &["listener", "guard", "session", "account", "identity", "secret", "telemetry", "clock", "held", "places"],
     ),
     (
         "config",

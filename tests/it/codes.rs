@@ -143,6 +143,21 @@ async fn a_program_that_reads_the_mailbox_signs_in_at_the_first_request_and_for_
 }
 
 #[tokio::test]
+async fn a_mailbox_program_that_takes_too_long_leaves_the_code_to_a_person() {
+    let files = tempfile::tempdir().unwrap();
+    let script = files.path().join("read-mail");
+    write(&script, "sleep 60; echo 123456\n");
+    let world = World::start(by_mailbox(&script).set("login.code_timeout", "\"300ms\"")).await;
+    let begun = std::time::Instant::now();
+    let report = world.admin().login(&LoginRequest::default()).await.unwrap();
+    assert_eq!(report.state, State::AwaitingCode);
+    let why = report.challenge.and_then(|challenge| challenge.unfetched);
+    assert_eq!(why.as_deref(), Some("login.code_command: /bin/bash did not end within 0.3 seconds"));
+    assert!(begun.elapsed() >= Duration::from_millis(300) && begun.elapsed() < Duration::from_secs(30));
+    assert!(world.stop().await);
+}
+
+#[tokio::test]
 async fn a_mailbox_program_that_fails_leaves_the_code_to_a_person() {
     let files = tempfile::tempdir().unwrap();
     let script = files.path().join("read-mail");

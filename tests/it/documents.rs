@@ -38,7 +38,7 @@ fn every_row_of_the_documents_names_tests_that_exist() {
 }
 
 /// The names of all test functions of the workspace.
-fn test_names(root: &Path) -> BTreeSet<String> {
+pub(crate) fn test_names(root: &Path) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     let mut folders: Vec<PathBuf> = vec![root.join("src"), root.join("tests"), root.join("crates")];
     while let Some(folder) = folders.pop() {

@@ -407,6 +407,112 @@ async fn admin_get(world: &World, path: &str) -> String {
     over_unix(world.proxy.admin_socket().unwrap(), "localhost", path).await.expect(200).text()
 }
 
+/// What the status says of the requests of each.
+async fn requests(world: &World, name: &str) -> serde_json::Value {
+    let status: serde_json::Value = serde_json::from_str(&admin_get(world, "/v1/status").await).unwrap();
+    let all = status["identities"].as_array().unwrap();
+    all.iter().find(|one| one["identity"] == name).unwrap()["requests"].clone()
+}
+
+/// Waits until so many requests of it are under way.
+async fn under_way(world: &World, name: &str, count: u64) {
+    let deadline = tokio::time::Instant::now() + crate::world::PATIENCE;
+    loop {
+        let requests = requests(world, name).await;
+        if requests["under_way"] == count {
+            return;
+        }
+        assert!(tokio::time::Instant::now() < deadline, "{name}: {requests}, not {count}");
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test]
+async fn one_whose_requests_stand_still_leaves_room_for_the_others() {
+    // "auto": half of all for each.
+    let world =
+        World::start(three().set("limits.in_flight", "6").set("limits.retry_after", "\"7s\"")).await;
+    for name in ["alice", "bob"] {
+        profile(&world, name).await.expect(200);
+    }
+    let slow = world.path("slow?ms=600000");
+    let mut stalled = Vec::new();
+    for _ in 0..3 {
+        let (mut connection, slow) = (host(&world, "alice").connect().await, slow.clone());
+        stalled.push(tokio::spawn(async move { connection.send(Method::GET, &slow, &[], "").await }));
+    }
+    under_way(&world, "alice", 3).await;
+    for _ in 0..2 {
+        let refused = profile(&world, "alice").await;
+        assert_eq!(refused.header("retry-after"), Some("7"));
+        let problem = refused.problem(503, "identity-overloaded");
+        assert!(problem["hint"].as_str().unwrap().contains("limits.in_flight_each"), "{problem}");
+        is_of(profile(&world, "bob").await, BOB);
+    }
+    assert_eq!(
+        requests(&world, "alice").await,
+        serde_json::json!({ "under_way": 3, "limit": 3, "refused": 2 })
+    );
+    let metrics = admin_get(&world, "/metrics").await;
+    for line in [
+        "portunus_identity_in_flight{identity=\"alice\"} 3",
+        "portunus_identity_in_flight{identity=\"bob\"} 0",
+        "portunus_identity_in_flight_limit{identity=\"alice\"} 3",
+        "portunus_identity_overloaded_total{identity=\"alice\"} 2",
+        "portunus_identity_overloaded_total{identity=\"bob\"} 0",
+    ] {
+        assert!(metrics.lines().any(|found| found == line), "{line}\n{metrics}");
+    }
+    stalled.iter().for_each(tokio::task::JoinHandle::abort);
+    under_way(&world, "alice", 0).await;
+    is_of(profile(&world, "alice").await, ALICE);
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn an_answer_takes_its_place_until_its_last_byte_and_each_identity_may_have_its_own_number() {
+    let dave = "name = \"dave\"\nemail = \"both@example.com\"\npassword = { env = \"PW\" }\n\
+                otp_secret = { env = \"SEED\" }\nin_flight = 1";
+    let world = World::start(three().set("limits.in_flight_each", "2").table("identity", dave)).await;
+    profile(&world, "dave").await.expect(200);
+    under_way(&world, "dave", 0).await;
+    let mut reader = host(&world, "dave").connect().await;
+    let body = reader.open(Method::GET, &world.path("download?bytes=50000000"), &[], "").await;
+    assert_eq!(body.status(), 200);
+    under_way(&world, "dave", 1).await;
+    profile(&world, "dave").await.problem(503, "identity-overloaded");
+    // What is refused before it has a route gives its place back, as does a HEAD without a body.
+    assert_eq!(body.into_body().collect().await.unwrap().to_bytes().len(), 50_000_000);
+    under_way(&world, "dave", 0).await;
+    host(&world, "dave").get("/a/../b").await.problem(400, "path-refused");
+    host(&world, "dave").send(Method::HEAD, &world.path("profile"), &[], "").await.expect(200);
+    under_way(&world, "dave", 0).await;
+    assert_eq!(requests(&world, "dave").await["limit"], 1);
+    assert_eq!(requests(&world, "bob").await["limit"], 2);
+    assert!(world.stop().await);
+}
+
+#[tokio::test]
+async fn each_identity_has_a_queue_of_its_own_before_its_login() {
+    let world = World::start(three().set("limits.waiting", "2")).await;
+    // Bob is signed in, so that it is alice's login that takes its time.
+    profile(&world, "bob").await.expect(200);
+    world.sim.next_on("login/initiate", Fault::Delay(std::time::Duration::from_millis(1500)));
+    let asks = (0..5).map(|_| {
+        let (alice, path) = (host(&world, "alice"), world.path("profile"));
+        tokio::spawn(async move { alice.get(&path).await })
+    });
+    let asks: Vec<_> = asks.collect();
+    under_way(&world, "alice", 2).await;
+    is_of(profile(&world, "bob").await, BOB);
+    let answers = futures_util::future::join_all(asks).await;
+    let (served, told): (Vec<_>, Vec<_>) =
+        answers.into_iter().map(Result::unwrap).partition(|answer| answer.status == 200);
+    assert_eq!((served.len(), told.len()), (2, 3));
+    told.into_iter().for_each(|answer| drop(answer.problem(503, "sign-in-queue-full")));
+    assert!(world.stop().await);
+}
+
 #[tokio::test]
 async fn a_secret_that_cannot_be_had_names_the_identity_it_is_of() {
     let world = World::usual().await;

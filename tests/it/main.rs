@@ -33,6 +33,7 @@ mod http_cases;
 mod identities;
 mod journey;
 mod leaks;
+mod limits;
 mod load;
 mod login;
 mod memory;

@@ -5,6 +5,7 @@ mod envelopes;
 mod limits;
 mod nist;
 mod peer;
+mod pkcs1;
 mod portal_key;
 mod tamper;
 mod vectors;

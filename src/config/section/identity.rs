@@ -16,7 +16,7 @@ use crate::config::section::login::{Email, Login, check_codes};
 use crate::config::section::portal::{ClientHashSource, Portal};
 use crate::config::section::route::{PathPattern, Replay};
 use crate::config::section::upstream::{Cookies, Upstream};
-use crate::config::setting::{Fallback, Kind, Setting, section};
+use crate::config::setting::{Fallback, Kind, Setting, count, section};
 use crate::config::values::{FromWritten, Words as _};
 use crate::identity::IdentityName;
 use crate::session::MfaChoice;
@@ -66,6 +66,8 @@ section! {
             unix_socket: Option<PathBuf> = Fallback::Nothing(r#""alice.sock""#), Kind::Path;
         "What becomes of cookies, where it is not as in [upstream]."
             cookies: Option<Cookies> = Fallback::Nothing(r#""strip""#), Kind::Choice(Cookies::WORDS);
+        "How many of its requests may be on their way at once, where it is not as limits.in_flight_each says."
+            in_flight: Option<usize> = Fallback::Nothing("64"), count(1, 1_000_000);
         "What its paths begin with. It is taken off before anything else looks at the path."
             path_prefix: Option<PathPrefix> = Fallback::Nothing(r#""/alice""#), Kind::Text("a path");
         "Whether it only reads: GET, HEAD and OPTIONS, and no WebSocket."

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::config::layers::Section;
 use crate::config::problem::Problem;
 use crate::config::setting::{Fallback, count, ms, section, size, span};
+use crate::config::values::Auto;
 
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
@@ -33,6 +34,8 @@ section! {
             connections: usize = Fallback::Is("1024"), count(1, 1_000_000);
         "Requests on their way at once; the next one is answered 503."
             in_flight: usize = Fallback::Is("256"), count(1, 1_000_000);
+        "Those of one [[identity]]; the next one is answered 503. \"auto\" is half of in_flight where there are several."
+            in_flight_each: Auto<usize> = Fallback::Is(r#""auto""#), count(1, 1_000_000);
         "Concurrent streams of one HTTP/2 connection."
             streams: u32 = Fallback::Is("128"), count(1, 10_000);
         "Streams of one HTTP/2 connection that a caller has reset before they were begun; one more ends it."
@@ -57,7 +60,7 @@ section! {
             write_timeout: Duration = Fallback::Is(r#""60s""#), span(ms(10), HOUR);
         "How long a caller's connection may be idle between two requests."
             keep_alive: Duration = Fallback::Is(r#""75s""#), span(ms(0), HOUR);
-        "Requests that may wait while a login or a refresh is under way; the next one is answered 503."
+        "Requests of one identity that may wait while its login or refresh is under way; the next one is answered 503."
             waiting: usize = Fallback::Is("1024"), count(1, 1_000_000);
         "How long each of them waits."
             wait_timeout: Duration = Fallback::Is(r#""30s""#), span(ms(1_000), ms(600_000));
