@@ -47,7 +47,7 @@ pub use metrics::{Histogram, Metric, MetricKind, Sample, Value};
 pub use problem::Problem;
 pub use report::{
     AccountReport, ChallengeReport, ChannelReport, ErrorReport, FactorName, FoundReport, HeldReport,
-    IdentityReport, RequestsReport, MethodReport, State, StatusReport,
+    IdentityReport, MethodReport, RequestsReport, State, StatusReport,
 };
 pub use server::{Limits, serve};
 pub use sign_in::{ChannelStanding, Pending, Phase, Pledge, SignIn, Standing};

@@ -1,5 +1,6 @@
 //! The text of a configuration as a tree that remembers where each word stood.
 
+use std::fmt;
 use std::sync::Arc;
 
 use toml::Spanned;
@@ -15,7 +16,7 @@ pub(super) struct Written {
 }
 
 /// What TOML can say, as far as a setting can want it.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(super) enum Value {
     Text(String),
     Integer(i64),
@@ -24,6 +25,13 @@ pub(super) enum Value {
     Table(Table),
     /// What no setting wants, under the name it has in a message.
     Foreign(&'static str),
+}
+
+/// Shows what it is, never the text: a variable of the environment may hold a secret itself.
+impl fmt::Debug for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.described())
+    }
 }
 
 impl Value {

@@ -7,7 +7,7 @@
 //! whole, and ends before hyper sees anything of its own answer. A client that takes no bytes gets no hints; of
 //! one that takes half a head, the rest comes before anything else (`Socket`).
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::future::poll_fn;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -87,11 +87,21 @@ pub(super) struct Hints {
     waiting: Mutex<Waiting>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Waiting {
     request: u64,
     sent: usize,
     bytes: Vec<u8>,
+}
+
+/// Shows how much waits, never what.
+impl fmt::Debug for Waiting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Waiting")
+            .field("sent", &self.sent)
+            .field("bytes", &self.bytes.len())
+            .finish_non_exhaustive()
+    }
 }
 
 impl Hints {

@@ -1,5 +1,6 @@
 //! What a refusal of one of our own calls means (PROTOCOL sections 9, 13 and 14).
 
+use std::fmt;
 use std::time::SystemTime;
 
 use http::{HeaderMap, StatusCode};
@@ -21,7 +22,7 @@ pub(super) enum Sealing {
 }
 
 /// An answer that is no success.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub(super) struct Refused<'a> {
     pub(super) call: Endpoint,
     pub(super) sealing: Sealing,
@@ -29,6 +30,16 @@ pub(super) struct Refused<'a> {
     pub(super) headers: &'a HeaderMap,
     pub(super) signs: &'a Signs,
     pub(super) wall: SystemTime,
+}
+
+/// Shows none of the portal's fields, which may set cookies.
+impl fmt::Debug for Refused<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Refused")
+            .field("call", &self.call)
+            .field("status", &self.status)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Refused<'_> {

@@ -41,8 +41,7 @@ impl House {
     /// [`ProxyError::Crowded`]: all are taken.
     pub(super) fn enter(&self) -> Result<Option<Place>, ProxyError> {
         let Some(places) = &self.places else { return Ok(None) };
-        let crowded =
-            || ProxyError::Crowded { most: places.most(), retry_after: self.settings.retry_after };
+        let crowded = || ProxyError::Crowded { most: places.most(), retry_after: self.settings.retry_after };
         places.take().ok_or_else(crowded).map(Some)
     }
 }

@@ -1,5 +1,7 @@
 //! The table: from an admitted request to a routed one.
 
+use std::fmt;
+
 use http::request::Parts;
 use http::{Method, Request, StatusCode};
 
@@ -61,13 +63,22 @@ impl Route {
 }
 
 /// A request that has a route, with the fields that may travel on.
-#[derive(Debug)]
 pub struct Routed<B> {
     parts: Parts,
     body: B,
     route: Route,
     found: Found,
     grant: Option<Grant>,
+}
+
+/// Shows nothing of the request: its target and its fields may hold secrets.
+impl<B> fmt::Debug for Routed<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Routed")
+            .field("route", &self.route)
+            .field("grant", &self.grant)
+            .finish_non_exhaustive()
+    }
 }
 
 impl<B> Routed<B> {

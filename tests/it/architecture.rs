@@ -58,7 +58,18 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("detect", &["channel", "session", "upstream", "portal", "secret", "clock"]),
     (
         "admin",
-        &["listener", "guard", "session", "account", "identity", "secret", "telemetry", "clock", "held", "places"],
+        &[
+            "listener",
+            "guard",
+            "session",
+            "account",
+            "identity",
+            "secret",
+            "telemetry",
+            "clock",
+            "held",
+            "places",
+        ],
     ),
     (
         "config",

@@ -430,8 +430,7 @@ async fn under_way(world: &World, name: &str, count: u64) {
 #[tokio::test]
 async fn one_whose_requests_stand_still_leaves_room_for_the_others() {
     // "auto": half of all for each.
-    let world =
-        World::start(three().set("limits.in_flight", "6").set("limits.retry_after", "\"7s\"")).await;
+    let world = World::start(three().set("limits.in_flight", "6").set("limits.retry_after", "\"7s\"")).await;
     for name in ["alice", "bob"] {
         profile(&world, name).await.expect(200);
     }

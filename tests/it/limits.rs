@@ -13,20 +13,47 @@ use crate::plain_world::{PATIENCE, Plain, Raw, Stage, read_until};
 /// Each number, duration and size that can be set, and tests that fail when nobody keeps to it. That each reaches
 /// whoever keeps to it is `every_bound_of_the_reference_reaches_who_keeps_to_it`.
 const BITES: &[(&str, &[&str])] = &[
-    ("listen.workers", &["all_workers_and_both_loopbacks_share_the_port_chosen_first", "workers_share_a_port_and_their_caps"]),
+    (
+        "listen.workers",
+        &[
+            "all_workers_and_both_loopbacks_share_the_port_chosen_first",
+            "workers_share_a_port_and_their_caps",
+        ],
+    ),
     ("upstream.connect_timeout", &["a_silent_port_runs_into_the_connect_timeout"]),
     ("upstream.head_timeout", &["a_portal_that_does_not_answer_is_a_504_in_time"]),
-    ("upstream.body_idle_timeout", &["an_upload_that_stands_still_ends_in_408_where_it_is_held_and_where_it_streams", "a_body_that_stands_still_times_out_and_an_event_stream_does_not"]),
+    (
+        "upstream.body_idle_timeout",
+        &[
+            "an_upload_that_stands_still_ends_in_408_where_it_is_held_and_where_it_streams",
+            "a_body_that_stands_still_times_out_and_an_event_stream_does_not",
+        ],
+    ),
     ("upstream.idle_timeout", &["an_idle_connection_is_closed_when_its_time_has_come"]),
     ("upstream.fresh_reuse", &["a_post_takes_a_connection_used_just_now_and_no_older_one"]),
     ("upstream.continue_timeout", &["a_portal_that_does_not_know_the_word_gets_the_body_in_time"]),
     ("upstream.whole_answer", &["an_answer_longer_than_the_limit_streams_and_is_not_asked_for_again"]),
-    ("upstream.repeat_percent", &["what_was_saved_is_spent_and_the_next_one_waits_for_its_share", "where_nothing_may_be_repeated_a_lost_answer_is_an_error_at_once"]),
+    (
+        "upstream.repeat_percent",
+        &[
+            "what_was_saved_is_spent_and_the_next_one_waits_for_its_share",
+            "where_nothing_may_be_repeated_a_lost_answer_is_an_error_at_once",
+        ],
+    ),
     ("upstream.max_idle", &["no_more_idle_connections_are_kept_than_may_be"]),
     ("login.code_every", &["the_mailbox_is_looked_into_while_the_code_is_good_and_no_longer"]),
     ("login.code_timeout", &["a_mailbox_program_that_takes_too_long_leaves_the_code_to_a_person"]),
-    ("login.automatic_attempts", &["one_attempt_of_unknown_outcome_is_made_and_three_where_the_credentials_are_proven"]),
-    ("login.proven_attempts", &["one_attempt_of_unknown_outcome_is_made_and_three_where_the_credentials_are_proven", "ruling_1_logins_of_unknown_outcome_have_a_budget"]),
+    (
+        "login.automatic_attempts",
+        &["one_attempt_of_unknown_outcome_is_made_and_three_where_the_credentials_are_proven"],
+    ),
+    (
+        "login.proven_attempts",
+        &[
+            "one_attempt_of_unknown_outcome_is_made_and_three_where_the_credentials_are_proven",
+            "ruling_1_logins_of_unknown_outcome_have_a_budget",
+        ],
+    ),
     ("login.person_attempts", &["the_limit_of_a_person_is_reached_at_n_and_refused_at_n_plus_one"]),
     ("login.attempt_window", &["a_person_may_be_refused_three_times_an_hour_and_not_a_fourth"]),
     ("login.code_retries", &["a_wrong_otp_secret_is_not_guessed_with"]),
@@ -45,35 +72,65 @@ const BITES: &[(&str, &[&str])] = &[
     ("session.channel_backoff_most", &["pauses_grow_to_their_most_and_start_over_after_a_success"]),
     ("session.find_again", &["what_works_no_more_is_found_again"]),
     ("session.fresh_channel", &["ruling_2_a_4000_on_an_old_channel_is_tried_once_on_a_new_one"]),
-    ("session.renew_after_messages", &["renewal_is_asked_for_no_later_than_refusal", "by_default_renewal_is_due_long_before_refusal"]),
+    (
+        "session.renew_after_messages",
+        &["renewal_is_asked_for_no_later_than_refusal", "by_default_renewal_is_due_long_before_refusal"],
+    ),
     ("session.refuse_after_messages", &["the_hard_limit_itself_is_sealed_and_one_more_is_refused_for_good"]),
     ("session.close_timeout", &["a_shutdown_waits_for_a_silent_portal_no_longer_than_it_may"]),
     ("session.heartbeat", &["a_gap_of_heartbeat_and_tolerance_is_no_jump_and_a_second_more_is"]),
     ("session.clock_tolerance", &["a_clock_set_by_more_than_the_tolerance_is_a_jump_either_way"]),
-    ("identity.in_flight", &["an_answer_takes_its_place_until_its_last_byte_and_each_identity_may_have_its_own_number"]),
+    (
+        "identity.in_flight",
+        &["an_answer_takes_its_place_until_its_last_byte_and_each_identity_may_have_its_own_number"],
+    ),
     ("limits.sealed_body", &["a_body_that_is_sealed_may_be_as_long_as_the_limit_and_not_one_byte_longer"]),
     ("limits.sealed_answer", &["a_sealed_answer_may_be_as_long_as_the_limit_and_not_one_byte_longer"]),
     ("limits.replay_body", &["a_streamed_body_is_not_sent_again_but_the_next_request_finds_a_good_bearer"]),
-    ("limits.held_bytes", &["as_much_is_held_as_the_budget_says_and_not_one_byte_more", "the_budget_is_the_same_for_all_workers_and_shown_in_the_metrics"]),
+    (
+        "limits.held_bytes",
+        &[
+            "as_much_is_held_as_the_budget_says_and_not_one_byte_more",
+            "the_budget_is_the_same_for_all_workers_and_shown_in_the_metrics",
+        ],
+    ),
     ("limits.header_bytes", &["a_head_of_the_limit_passes_and_one_byte_more_is_431"]),
-    ("limits.headers", &["a_hundred_fields_pass_and_one_more_does_not", "as_many_fields_as_the_limit_pass_and_one_more_is_431"]),
+    (
+        "limits.headers",
+        &[
+            "a_hundred_fields_pass_and_one_more_does_not",
+            "as_many_fields_as_the_limit_pass_and_one_more_is_431",
+        ],
+    ),
     ("limits.uri", &["a_target_of_the_limit_passes_and_a_longer_one_does_not"]),
     ("limits.connections", &["one_connection_more_than_the_cap_is_answered_503_with_retry_after"]),
     ("limits.in_flight", &["one_request_more_than_may_be_in_flight_is_answered_503_with_retry_after"]),
     ("limits.in_flight_each", &["one_whose_requests_stand_still_leaves_room_for_the_others"]),
     ("limits.streams", &["as_many_streams_as_may_be_are_served_and_one_more_is_refused"]),
     ("limits.reset_streams", &["as_many_resets_as_may_be_are_borne_and_one_more_ends_the_connection"]),
-    ("limits.error_streams", &["as_many_faulty_streams_as_may_be_are_borne_and_one_more_ends_the_connection"]),
+    (
+        "limits.error_streams",
+        &["as_many_faulty_streams_as_may_be_are_borne_and_one_more_ends_the_connection"],
+    ),
     ("limits.interim", &["no_more_interim_answers_pass_than_the_limit_and_none_to_http10"]),
     ("limits.cookies", &["three_of_three_are_kept_and_a_fourth_drives_the_oldest_out"]),
     ("limits.cookie_bytes", &["their_bytes_are_bounded_together_and_one_too_long_is_not_kept"]),
     ("limits.buffer_bytes", &["an_answer_that_is_not_read_takes_no_more_than_the_buffer"]),
     ("limits.retry_after", &["one_connection_more_than_the_cap_is_answered_503_with_retry_after"]),
     ("limits.header_timeout", &["a_head_that_never_ends_is_answered_408"]),
-    ("limits.body_idle_timeout", &["an_upload_that_stands_still_ends_in_408_where_it_is_held_and_where_it_streams"]),
+    (
+        "limits.body_idle_timeout",
+        &["an_upload_that_stands_still_ends_in_408_where_it_is_held_and_where_it_streams"],
+    ),
     ("limits.write_timeout", &["a_client_that_reads_nothing_holds_the_body_back_and_is_sent_away"]),
     ("limits.keep_alive", &["a_resting_connection_outlives_the_head_limit_and_not_its_own"]),
-    ("limits.waiting", &["as_many_requests_wait_for_a_login_as_may_and_the_next_are_told_at_once", "each_identity_has_a_queue_of_its_own_before_its_login"]),
+    (
+        "limits.waiting",
+        &[
+            "as_many_requests_wait_for_a_login_as_may_and_the_next_are_told_at_once",
+            "each_identity_has_a_queue_of_its_own_before_its_login",
+        ],
+    ),
     ("limits.wait_timeout", &["a_request_waits_for_a_login_no_longer_than_it_may"]),
     ("limits.own_call", &["a_portal_that_says_nothing_is_given_up_after_the_deadline"]),
     ("limits.own_answer", &["an_answer_of_one_mebibyte_is_read_and_one_byte_more_is_not"]),
@@ -96,7 +153,10 @@ fn every_bound_of_proxy_toml_has_a_test_that_shows_it_bite() {
     assert_eq!(listed.iter().collect::<BTreeSet<_>>().len(), listed.len(), "twice in the table");
     let missing: Vec<_> = written.iter().filter(|setting| !listed.contains(setting)).collect();
     let gone: Vec<_> = listed.iter().filter(|setting| !written.contains(setting)).collect();
-    assert!(missing.is_empty() && gone.is_empty(), "without a test: {missing:?}; not in proxy.toml: {gone:?}");
+    assert!(
+        missing.is_empty() && gone.is_empty(),
+        "without a test: {missing:?}; not in proxy.toml: {gone:?}"
+    );
     for (setting, tests) in BITES {
         assert!(!tests.is_empty(), "{setting}");
         for test in *tests {

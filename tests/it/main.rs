@@ -15,6 +15,7 @@ mod codes;
 mod command_line;
 mod core_dump;
 mod crypto_python;
+mod debug;
 mod detect;
 mod detect_cli;
 mod dialect_table;

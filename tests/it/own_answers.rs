@@ -93,6 +93,27 @@ async fn a_body_that_is_sealed_may_be_as_long_as_the_limit_and_not_one_byte_long
 }
 
 #[tokio::test]
+async fn a_sealed_answer_may_be_as_long_as_the_limit_and_not_one_byte_longer() {
+    const LIMIT: usize = 4096;
+    let sealed = "path = \"/web/v1/tenant/echo/*\"\nprotect = \"sealed\"";
+    let options = WorldOptions::default().route(sealed).set("limits.sealed_answer", "\"4KiB\"");
+    let world = World::start(options).await;
+    // The answer repeats the query.
+    let ask = async |more: usize| {
+        let path = world.path(&format!("echo/size?x={}", "x".repeat(more)));
+        let headers = [("content-type", "application/json"), ("x-request-id", "one-of-this-length")];
+        world.client.send(Method::POST, &path, &headers, "{}").await
+    };
+    // The envelope is `{"v":2,"p":"…"}` about nonce, ciphertext and tag in Base64.
+    let on_the_wire = |plaintext: usize| 14 + 4 * (plaintext + 28).div_ceil(3);
+    let shortest = ask(0).await.expect(200).body.len();
+    let more = (0..LIMIT).take_while(|more| on_the_wire(shortest + more) <= LIMIT).last().unwrap();
+    assert_eq!(ask(more).await.expect(200).body.len(), shortest + more);
+    ask(more + 1).await.problem(502, "answer-too-large");
+    assert!(world.stop().await);
+}
+
+#[tokio::test]
 async fn a_request_that_the_guard_refuses_never_reaches_the_portal() {
     let world = World::usual().await;
     let path = world.path("profile");

@@ -1,5 +1,6 @@
 //! Sealing and opening, as far as a call needs to know, and which answers to a sealed call are believed.
 
+use std::fmt;
 use std::time::SystemTime;
 
 use bytes::Bytes;
@@ -45,7 +46,6 @@ impl Sealer for Passage {
 }
 
 /// The answer to a sealed request, opened where it came sealed.
-#[derive(Debug)]
 pub struct Unsealed {
     /// The plaintext.
     pub body: Bytes,
@@ -54,6 +54,17 @@ pub struct Unsealed {
     /// Whether it answers a first message, and shows in no way that the portal has read that: it was refused
     /// with its keys.
     pub keys_refused: bool,
+}
+
+/// Shows how much was opened, never what.
+impl fmt::Debug for Unsealed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Unsealed")
+            .field("bytes", &self.body.len())
+            .field("was_sealed", &self.was_sealed)
+            .field("keys_refused", &self.keys_refused)
+            .finish()
+    }
 }
 
 /// Opens the answer to a request that went through `passage`. The answer to a first message names the channel, in

@@ -1,5 +1,6 @@
 //! The chunked coding undone (RFC 9112 section 7.1).
 
+use std::fmt;
 use std::io;
 
 use bytes::{Buf, Bytes, BytesMut};
@@ -12,11 +13,21 @@ const MAX_TRAILERS: usize = 16 * 1024;
 const MAX_TRAILER_FIELDS: usize = 100;
 
 /// What can be told next.
-#[derive(Debug)]
 pub(super) enum Piece {
     Data(Bytes),
     Trailers(HeaderMap),
     End,
+}
+
+/// Shows how much there is, never what.
+impl fmt::Debug for Piece {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Data(bytes) => write!(f, "Data({} bytes)", bytes.len()),
+            Self::Trailers(fields) => write!(f, "Trailers({})", fields.len()),
+            Self::End => f.write_str("End"),
+        }
+    }
 }
 
 /// Where in the coding the next byte stands.
