@@ -11,7 +11,7 @@ use crate::secret::LocalKey;
 use crate::session::Credentials;
 use crate::upstream::{Injected, Jar, JarLimits};
 use crate::whose::Ways;
-use crate::{guard, listener, proxy, response, session};
+use crate::{channel, guard, listener, proxy, response, session};
 
 pub(super) fn listener(config: &Config) -> listener::Settings {
     let limits = &config.limits;
@@ -164,11 +164,14 @@ fn headers(config: &Config, injected: &Injected) -> HeaderSettings {
     }
 }
 
+fn jar(config: &Config) -> JarLimits {
+    JarLimits { cookies: config.limits.cookies, bytes: config.limits.cookie_bytes }
+}
+
 /// The same headers, and a jar of this identity's own where the portal's cookies are kept.
 pub(super) fn with_jar(config: &Config, injected: Injected) -> Injected {
-    let limits = JarLimits { cookies: config.limits.cookies, bytes: config.limits.cookie_bytes };
     match config.upstream.cookies {
-        config::Cookies::Jar => injected.with_jar(Jar::new(limits)),
+        config::Cookies::Jar => injected.with_jar(Jar::new(jar(config))),
         config::Cookies::Strip | config::Cookies::Pass => injected,
     }
 }
@@ -186,6 +189,10 @@ pub(super) fn client(config: &Config) -> portal::Settings {
         call_timeout: config.limits.own_call,
         fresh_channel: config.session.fresh_channel,
         assumed_token_life: config.session.assumed_token_life,
+        keys: channel::Settings {
+            renew_after_messages: config.session.renew_after_messages,
+            refuse_after_messages: config.session.refuse_after_messages,
+        },
     }
 }
 
@@ -268,8 +275,6 @@ mod tests {
     const READ_WHERE_THEY_ARE_USED: &[(&str, &str, &str)] = &[
         ("listen.workers", include_str!("build.rs"), "match config.listen.workers {"),
         ("session.find_again", include_str!("scout.rs"), "config.session.find_again"),
-        ("limits.cookies", include_str!("settings.rs"), "cookies: config.limits.cookies,"),
-        ("limits.cookie_bytes", include_str!("settings.rs"), "bytes: config.limits.cookie_bytes }"),
         ("limits.held_bytes", include_str!("mod.rs"), "HeldBytes::new(config.limits.held_bytes)"),
         ("limits.drain", include_str!("mod.rs"), "drain: config.limits.drain,"),
         ("limits.secret_command", include_str!("../config/mod.rs"), "self.limits.secret_command"),
@@ -303,7 +308,7 @@ mod tests {
             (
                 (listener(config), guard(config, &[], &[], None), session(config, None), client(config)),
                 (route(config, &dialect, &injected).unwrap(), proxy(config, &dialect, adopted)),
-                (config.upstream.settings(&dialect), places(config), dialect),
+                (config.upstream.settings(&dialect), places(config), jar(config), dialect),
             )
         )
     }

@@ -34,6 +34,30 @@ fn arrived(world: &World, endpoint: &str) -> u64 {
 }
 
 #[tokio::test]
+async fn keys_are_renewed_after_as_many_messages_as_the_configuration_says() {
+    let world = warm(sealed_transfer()).await;
+    for n in 0..12 {
+        transfer(&world, &format!("default-{n:08}")).await.expect(200);
+    }
+    assert_eq!(world.sim.counters().session, 1, "sixteen millions by default");
+    assert!(world.stop().await);
+
+    let options = sealed_transfer().set("session.renew_after_messages", 3);
+    for options in [options.clone(), options.set("session.refuse_after_messages", 4)] {
+        let world = warm(options).await;
+        let mut sent = 1;
+        while world.sim.counters().session < 4 {
+            assert!(sent < 100, "{:?}", world.sim.counters());
+            transfer(&world, &format!("renewed-{sent:08}")).await.expect(200);
+            sent += 1;
+        }
+        let counters = world.sim.counters();
+        assert_eq!((counters.transfer, counters.logins), (sent, 1), "each once, and under one login");
+        assert!(world.stop().await);
+    }
+}
+
+#[tokio::test]
 async fn a_stale_channel_is_replaced_once_and_the_call_is_processed_exactly_once() {
     let world = warm(sealed_transfer()).await;
     world.sim.drop_channels();

@@ -72,6 +72,13 @@ impl Handler for Echo {
                     }
                 }
             }
+            "/pieces" => {
+                let (mut body, mut largest) = (request.into_body(), 0);
+                while let Some(frame) = body.frame().await {
+                    largest = largest.max(frame.unwrap().into_data().unwrap().len());
+                }
+                text(largest.to_string())
+            }
             "/flood" => {
                 let flooded = Arc::clone(&self.flooded);
                 let chunk = Bytes::from(vec![b'x'; 64 * 1024]);
@@ -272,6 +279,26 @@ async fn a_body_that_pauses_too_long_is_the_clients_fault() {
     let mut client = server.connect().await;
     send(&mut client, "POST /length HTTP/1.1\r\nhost: a\r\ncontent-length: 5\r\n\r\n12345").await;
     assert!(answer(&mut client).await.ends_with("\r\n\r\n5"));
+}
+
+#[tokio::test]
+async fn a_body_is_read_in_pieces_no_larger_than_the_buffer() {
+    for (buffer, is_small) in [(8 * 1024, true), (256 * 1024, false)] {
+        let settings = Settings { max_buffer_bytes: buffer, max_head_bytes: 8 * 1024, ..Settings::default() };
+        let server = Server::start(settings);
+        let (mut from, mut to) = server.connect().await.into_split();
+        let writing = tokio::spawn(async move {
+            to.write_all(b"POST /pieces HTTP/1.1\r\nhost: a\r\ncontent-length: 4000000\r\n\r\n")
+                .await
+                .unwrap();
+            to.write_all(&vec![b'x'; 4_000_000]).await.unwrap();
+            to
+        });
+        let answer = answer(&mut from).await;
+        let largest: usize = answer.rsplit("\r\n").next().unwrap().parse().unwrap();
+        assert!(largest <= buffer && (largest <= 8 * 1024) == is_small, "{buffer}: {largest}");
+        drop(writing.await.unwrap());
+    }
 }
 
 #[tokio::test]

@@ -42,7 +42,10 @@ impl<D: Door> Caller<D> {
         let Some(spelling) = self.spelled().channel else {
             return Err(failure(Endpoint::Session, Kind::NotUnderstood("the dialect has no secure channel")));
         };
-        let start = |key: AnnouncedKey| start(&key, spelling, pin, last);
+        let start = |key: AnnouncedKey| {
+            let (keys, hello) = start(&key, spelling, pin, last)?;
+            Ok((keys.with_settings(self.settings.keys), hello))
+        };
         if spelling.key_exchange == KeyExchange::FirstMessage {
             let made = start(self.fetch_key().await?);
             let (keys, _) = made.map_err(|error| failure(Endpoint::PublicKey, Kind::Channel(error)))?;

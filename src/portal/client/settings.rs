@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::channel;
+
 /// Limits of the proxy's own calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settings {
@@ -14,6 +16,8 @@ pub struct Settings {
     /// The life of an access token whose answer says nothing about it. A short one costs a refresh; one that
     /// is too long costs a 401, which is answered by a refresh as well.
     pub assumed_token_life: Duration,
+    /// How much one pair of a channel's keys may seal.
+    pub keys: channel::Settings,
 }
 
 impl Default for Settings {
@@ -23,6 +27,7 @@ impl Default for Settings {
             call_timeout: Duration::from_secs(60),
             fresh_channel: Duration::from_secs(5),
             assumed_token_life: Duration::from_secs(300),
+            keys: channel::Settings::default(),
         }
     }
 }
