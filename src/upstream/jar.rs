@@ -38,6 +38,8 @@ struct Kept {
     store: CookieStore,
     /// In the order in which they came.
     keys: VecDeque<Key>,
+    /// The account whose login began last, in small letters.
+    account: Option<String>,
 }
 
 /// What tells one cookie from another (RFC 6265 section 5.3 step 11).
@@ -58,6 +60,17 @@ impl Jar {
     pub fn clear(&self) {
         *self.lock() = Kept::default();
         self.0.is_empty.store(true, Ordering::Relaxed);
+    }
+
+    /// A login of this account begins: what another's session has left, or nobody's, does not go along. A login is
+    /// no place for a cookie that somebody else planted before it.
+    pub fn begins_login_of(&self, account: &str) {
+        let account = Some(account.to_lowercase());
+        let mut kept = self.lock();
+        if kept.account != account {
+            *kept = Kept { account, ..Kept::default() };
+            self.0.is_empty.store(true, Ordering::Relaxed);
+        }
     }
 
     /// Keeps what an answer gives, where the rules allow it to; `path` is that of the request, below the base URL.
@@ -123,7 +136,7 @@ impl Kept {
         if self.store.insert(cookie.into_owned(), url).is_ok() && !self.keys.contains(&key) {
             self.keys.push_back(key);
         }
-        let Self { store, keys } = self;
+        let Self { store, keys, account: _ } = self;
         keys.retain(|key| {
             store.contains(&key.domain, &key.path, &key.name) || {
                 // It has expired, or the portal has taken it back.

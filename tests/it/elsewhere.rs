@@ -178,8 +178,17 @@ async fn no_redirect_of_one_of_our_own_calls_is_followed() {
         ("token/refresh", 307, true),
         ("token/refresh", 302, true),
         ("logout", 307, true),
+        ("login/complete", 307, false),
+        ("login/complete", 303, false),
+        ("login/mfa/send", 308, false),
+        ("session/close", 307, true),
     ] {
-        let house = House::open(simple()).await;
+        let house = House::open(match call {
+            "login/complete" => WorldOptions::default().set("limits.wait_timeout", "\"2s\""),
+            "login/mfa/send" => simple().account("mail@example.com").set("login.mfa", "\"email\""),
+            _ => simple(),
+        })
+        .await;
         if signed_in {
             house.world.profile().await.expect(200);
         }
@@ -190,6 +199,17 @@ async fn no_redirect_of_one_of_our_own_calls_is_followed() {
                 house.world.profile().await;
             }
             "logout" => drop(house.world.admin().logout(None).await),
+            "login/mfa/send" => {
+                drop(house.world.admin().login(&portunus::admin::LoginRequest::default()).await)
+            }
+            // At the stop.
+            "session/close" => {
+                let (met, hinge, elsewhere) = (call, house.hinge.clone(), house.elsewhere);
+                house.world.stop().await;
+                assert!(hinge.met(met) > 0, "{call} was never made");
+                elsewhere.has_heard_nothing(&format!("{call} answered {status}"));
+                continue;
+            }
             _ => {
                 let answer = house.world.profile().await;
                 assert!(answer.status.is_server_error(), "{call} {status}: {}", answer.text());
@@ -298,4 +318,66 @@ async fn nothing_that_a_client_writes_names_another_host() {
     }
     house.hinge.disarm();
     tokio::time::timeout(Duration::from_secs(5), house.world.stop()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_redirect_to_the_portal_itself_is_passed_on_and_not_followed() {
+    let house = House::open(simple()).await;
+    house.world.profile().await.expect(200);
+    // Where it leads, the portal would send whoever comes to the second host.
+    let chain = "HTTP/1.1 307 Next\r\nLocation: /web/v1/tenant/next\r\nContent-Location: /web/v1/tenant/next\r\n\
+                 Content-Type: application/json\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}";
+    house.hinge.arm("/web/v1/", chain);
+    let sealed = house.world.auth("password/change");
+    for (path, body) in [(house.world.path("profile"), ""), (sealed, "{}")] {
+        house.hinge.heads.lock().unwrap().clear();
+        let method = if body.is_empty() { http::Method::GET } else { http::Method::POST };
+        let headers = [("content-type", "application/json")];
+        let answer = house.world.client.send(method, &path, &headers, body).await.expect(307);
+        assert_eq!(answer.header("location"), Some("/web/v1/tenant/next"), "{path}");
+        let heads = house.hinge.heads.lock().unwrap().clone();
+        assert_eq!(heads.len(), 1, "{path}: {heads:?}");
+        assert!(!heads[0].contains("next"), "{heads:?}");
+    }
+    house.hinge.disarm();
+    house.elsewhere.has_heard_nothing("a chain of redirects");
+    house.world.stop().await;
+}
+
+#[tokio::test]
+async fn no_redirect_of_a_portal_that_speaks_http2_is_followed() {
+    let elsewhere = Elsewhere::open().await;
+    let world = World::start(simple().tls(true)).await;
+    world.profile().await.expect(200);
+    let there = format!("http://{}/taken", elsewhere.address);
+    for to in [there.clone(), format!("//{}/taken", elsewhere.address)] {
+        let path = format!("{}?to={to}", world.path("redirect"));
+        for method in [http::Method::GET, http::Method::POST] {
+            let headers = [("content-type", "application/json")];
+            let answer = world.client.send(method.clone(), &path, &headers, "").await.expect(302);
+            assert_eq!(answer.header("location"), Some(to.as_str()), "{method}");
+        }
+    }
+    elsewhere.has_heard_nothing("redirects over HTTP/2");
+    assert!(world.stop().await);
+    elsewhere.has_heard_nothing("the stop after them");
+}
+
+#[tokio::test]
+async fn a_forward_proxy_that_the_environment_names_hears_nothing_of_a_portal_on_this_machine() {
+    let elsewhere = Elsewhere::open().await;
+    let there = format!("http://{}", elsewhere.address);
+    let mut options = simple();
+    for name in ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"] {
+        options = options.secret(name, &there);
+    }
+    let world = World::start(options).await;
+    world.profile().await.expect(200);
+    world.change_password().await.expect(200);
+    world.sim.expire_access_tokens();
+    world.profile().await.expect(200);
+    world.admin().logout(None).await.unwrap();
+    elsewhere.has_heard_nothing("a whole journey");
+    assert!(world.stop().await);
+    elsewhere.has_heard_nothing("the stop after it");
 }

@@ -491,6 +491,64 @@ async fn an_answer_takes_its_place_until_its_last_byte_and_each_identity_may_hav
     assert!(world.stop().await);
 }
 
+/// The cookies that the newest request to this path went out with.
+fn cookies_sent(world: &World, path: &str) -> Option<String> {
+    world.wire(path).last().unwrap().header("cookie").map(str::to_owned)
+}
+
+#[tokio::test]
+async fn the_jars_of_two_identities_keep_apart() {
+    let one = |name: &str, email: &str| {
+        format!("name = {name:?}\nemail = {email:?}\npassword = {{ env = \"PW\" }}\ncookies = \"jar\"")
+    };
+    let options = WorldOptions::default().nobody().secret("PW", portal_sim::DEFAULT_PASSWORD);
+    let options =
+        options.table("identity", &one("bob", BOB)).table("identity", &one("dora", "second@example.com"));
+    let options = options.sim(|sim| {
+        let mut dora = portal_sim::Account::new("second@example.com", Vec::new());
+        dora.password = portal_sim::DEFAULT_PASSWORD.to_owned();
+        sim.accounts.push(dora);
+    });
+    let world = World::start(options).await;
+    for name in ["bob", "dora"] {
+        profile(&world, name).await.expect(200);
+    }
+    host(&world, "bob").get(&world.path("cookies")).await.expect(200);
+    profile(&world, "bob").await.expect(200);
+    assert_eq!(cookies_sent(&world, "profile").as_deref(), Some("plain=1"));
+    profile(&world, "dora").await.expect(200);
+    assert_eq!(cookies_sent(&world, "profile"), None, "what bob was given is no affair of dora's");
+    world.admin().logout(Some("dora")).await.unwrap();
+    profile(&world, "bob").await.expect(200);
+    assert_eq!(cookies_sent(&world, "profile").as_deref(), Some("plain=1"), "nor is her logout his");
+    assert!(world.stop().await);
+}
+
+#[tokio::test]
+async fn who_signs_in_as_somebody_else_finds_an_empty_jar() {
+    let options = WorldOptions::default().account(BOB).set("upstream.cookies", "\"jar\"");
+    let world = World::start(options).await;
+    world.profile().await.expect(200);
+    world.client.get(&world.path("cookies")).await.expect(200);
+    world.profile().await.expect(200);
+    assert_eq!(cookies_sent(&world, "profile").as_deref(), Some("plain=1"));
+    let login = async |email: &str| {
+        let request = LoginRequest {
+            email: Some(email.into()),
+            password: Some(Password::new(portal_sim::DEFAULT_PASSWORD)),
+            ..LoginRequest::default()
+        };
+        world.admin().login(&request).await.unwrap()
+    };
+    // As himself: they are still his.
+    assert_eq!(login(BOB).await.state, State::SignedIn);
+    assert_eq!(cookies_sent(&world, "login/initiate").as_deref(), Some("plain=1"));
+    // As another, without a logout in between.
+    assert_eq!(login(CAROL).await.state, State::AwaitingCode);
+    assert_eq!(cookies_sent(&world, "login/initiate"), None);
+    world.stop().await;
+}
+
 #[tokio::test]
 async fn each_identity_has_a_queue_of_its_own_before_its_login() {
     let world = World::start(three().set("limits.waiting", "2")).await;

@@ -117,6 +117,9 @@ impl Portal for Client {
         password: &Password,
         channel: Option<&Passage>,
     ) -> Result<Initiated, PortalError> {
+        if let Some(jar) = &self.jar {
+            jar.begins_login_of(email);
+        }
         self.caller.initiate(email, password, sealer(channel)).await
     }
 
