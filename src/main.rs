@@ -5,12 +5,14 @@ use std::process::ExitCode;
 
 use inherited::Sockets;
 use portunus::cli::{self, Environment};
+use portunus::telemetry;
 
 /// What is freed is wiped: bearers pass through buffers that are not ours.
 #[global_allocator]
 static HEAP: heap::Wiping = heap::Wiping;
 
 fn main() -> ExitCode {
+    telemetry::tell_panics_by_their_place();
     // First, while nothing that is open can be our own.
     let sockets = Sockets::of_this_process();
     let mut environment = Environment::new(std::env::vars_os());

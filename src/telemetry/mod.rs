@@ -6,6 +6,8 @@
 
 mod counters;
 mod logs;
+mod panics;
 
 pub use counters::{Count, Counters, Totals};
 pub use logs::{Captured, LogFormat, LogSettings, capture_logs, color_wanted, start_logs};
+pub use panics::tell_panics_by_their_place;
