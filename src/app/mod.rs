@@ -48,7 +48,7 @@ pub(crate) use build::portal;
 pub use error::StartError;
 pub use residents::Resident;
 pub use store::try_store;
-pub use visit::{Visit, try_addresses};
+pub use visit::{Visit, has_inherited, try_addresses};
 
 use residents::Built;
 use workers::Workers;

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use super::{Secrets, StartError, build, door_tls, settings};
 use crate::clock::SharedClock;
-use crate::config::Config;
+use crate::config::{Config, Environment};
 use crate::held::HeldBytes;
 use crate::listener::Bound;
 use crate::portal::Client;
@@ -53,11 +53,21 @@ impl Secrets {
 }
 
 /// Opens the sockets that the configuration asks for, and closes them again: the addresses that are free. The
-/// certificate for callers is looked at as well.
+/// certificate for callers is looked at as well. Sockets that were opened for this process are looked at like
+/// those of a start; a process that was given none cannot look.
 ///
 /// # Errors
 /// The first thing that cannot be had.
-pub fn try_addresses(config: &Config) -> Result<Vec<SocketAddr>, StartError> {
+pub fn try_addresses(config: &Config, environment: &Environment) -> Result<Vec<SocketAddr>, StartError> {
     door_tls::prepare(&config.listen)?;
-    Ok(build::open(config)?.first().map(Bound::addresses).unwrap_or_default())
+    let bound = match has_inherited(config, environment) {
+        true => build::bind(config, environment)?,
+        false => build::open(config)?,
+    };
+    Ok(bound.first().map(Bound::addresses).unwrap_or_default())
+}
+
+/// Whether there are sockets to inherit, and this process was given some.
+pub fn has_inherited(config: &Config, environment: &Environment) -> bool {
+    !config.listen.inherited.is_empty() && !environment.sockets().left().is_empty()
 }

@@ -199,6 +199,8 @@ impl Config {
         let choosing = Choosing::read(&mut reader.section("identities", document), local_key_header);
         let around = Surrounding {
             login: login.as_ref(),
+            unsafe_listen: inputs.unsafe_listen,
+            proves_callers,
             sends_cookies: upstream.as_ref().is_some_and(Upstream::sends_cookies),
             addresses: listen.as_ref().map(|listen| listen.addresses.clone()).unwrap_or_default(),
             sockets: (listen.iter().filter_map(|listen| listen.unix_socket.clone()))

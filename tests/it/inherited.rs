@@ -104,6 +104,40 @@ async fn what_a_socket_unit_passes_is_taken_by_name_and_named_to_nobody_else() {
 }
 
 #[tokio::test]
+async fn check_looks_at_sockets_that_it_was_given_and_says_of_others_that_it_could_not() {
+    let home = configuration("inherited = [\"fd:3\"]");
+    let check = |socket: Option<&TcpListener>| {
+        let sockets: Vec<&dyn AsRawFd> = socket.iter().map(|socket| *socket as &dyn AsRawFd).collect();
+        let command = passing(home.path(), &sockets, "", "");
+        let line = command.as_std().get_args().nth(1).unwrap().to_str().unwrap().replace(" run ", " check ");
+        let mut again = Command::new("bash");
+        again.args(["-c", &line]).current_dir(home.path()).kill_on_drop(true).env_clear();
+        again.envs(command.as_std().get_envs().filter_map(|(name, value)| Some((name, value?))));
+        again.stdin(std::process::Stdio::null());
+        again
+    };
+    let listens = async |mut command: Command| {
+        let output = tokio::time::timeout(DEADLINE, command.output()).await.unwrap().unwrap();
+        let said = String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
+        said.lines().find(|line| line.contains("listen")).unwrap_or_else(|| panic!("{said}")).to_owned()
+    };
+    // First, while there is none that it could inherit by another number.
+    let line = listens(check(None)).await;
+    assert!(line.contains("not looked at") && line.contains("fd:3"), "{line}");
+    let own = TcpListener::bind("127.0.0.1:0").unwrap();
+    kept(&own);
+    let line = listens(check(Some(&own))).await;
+    assert!(
+        line.contains(&own.local_addr().unwrap().to_string()) && line.contains("inherited: fd:3"),
+        "{line}"
+    );
+    let open = TcpListener::bind("0.0.0.0:0").unwrap();
+    kept(&open);
+    let line = listens(check(Some(&open))).await;
+    assert!(line.contains("fd:3") && line.contains("not a loopback address"), "{line}");
+}
+
+#[tokio::test]
 async fn a_socket_that_is_not_there_not_ours_or_no_listener_ends_the_start_with_the_reason() {
     let home = configuration("inherited = [\"systemd\"]");
     let socket = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -9,6 +9,8 @@ mod fault;
 mod holder;
 #[cfg(feature = "demo")]
 mod leaks;
+#[cfg(feature = "demo")]
+mod other_doors;
 
 use std::time::{Duration, SystemTime};
 
@@ -26,8 +28,9 @@ use crate::admin::Whose;
 use crate::app::{self, Secrets, StartError, Visit};
 use crate::channel::KeyExchange;
 use crate::clock::SystemClock;
-use crate::config::{Config, Inputs};
+use crate::config::{self, Config, Inputs};
 use crate::identity::IdentityName;
+use crate::listener::Handed;
 use crate::portal::Client;
 use crate::session::Credentials;
 
@@ -66,6 +69,7 @@ pub(super) async fn check(
         .await;
     let config = config.as_ref();
 
+    let given = variables.clone();
     let person = join::Typist::of(flags.no_input, environment);
     let person = person.as_ref().map(|person| person as _);
     let secrets = stages
@@ -85,7 +89,7 @@ pub(super) async fn check(
             })
             .await;
     }
-    stages.stage("listen", config, |config| async { listen(config) }).await;
+    stages.stage("listen", config, |config| async { listen(config, &given) }).await;
 
     let both = config.zip(secrets.as_ref());
     match (both, reach(&mut stages, both).await) {
@@ -158,13 +162,27 @@ fn named(secrets: &Secrets) -> String {
     had.iter().filter(|(had, _)| *had).map(|(_, name)| *name).collect::<Vec<_>>().join(", ")
 }
 
-fn listen(config: &Config) -> Result<Passed<()>, Fault> {
-    let free = app::try_addresses(config).map_err(|error| match error {
+fn listen(config: &Config, environment: &config::Environment) -> Result<Passed<()>, Fault> {
+    // Before they are taken.
+    let inherits = app::has_inherited(config, environment);
+    let free = app::try_addresses(config, environment).map_err(|error| match error {
         StartError::Bind(error) => fault::of_bind(&error, config),
         other => fault::of_start(&other),
     })?;
     let free: Vec<_> = free.iter().map(ToString::to_string).collect();
-    Ok(Passed { value: (), detail: format!("free: {}", free.join(", ")) })
+    let inherited = match (config.listen.inherited.as_slice(), inherits) {
+        ([], _) => String::new(),
+        (sockets, true) => format!("; inherited: {}", names(sockets)),
+        (sockets, false) => {
+            format!("; not looked at, since this process was not given it: {}", names(sockets))
+        }
+    };
+    let free = if free.is_empty() { "nothing of its own".to_owned() } else { free.join(", ") };
+    Ok(Passed { value: (), detail: format!("free: {free}{inherited}") })
+}
+
+fn names(sockets: &[Handed]) -> String {
+    sockets.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 /// DNS, TCP and TLS, by one connection on the way that requests take.

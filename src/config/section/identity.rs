@@ -60,7 +60,7 @@ section! {
             client_hash: Option<ClientHashSource> = Fallback::Nothing(r#""auto""#), Kind::SecretOr("\"auto\", a hash");
         "The hosts that stand for it. Without it NAME.localhost does; a host without a port has those of [listen] and of its own addresses."
             hosts: Option<Vec<AllowedHost>> = Fallback::Nothing(r#"["alice.localhost"]"#), Kind::List(r#"hosts: "alice.localhost""#);
-        "Addresses of its own, on loopback: what comes there is its, under whatever name."
+        "Addresses of its own: what comes there is its, under whatever name. One that is not loopback needs what one in [listen] needs."
             listen: Vec<SocketAddr> = Fallback::Is("[]"), Kind::List("addresses");
         "A unix socket of its own."
             unix_socket: Option<PathBuf> = Fallback::Nothing(r#""alice.sock""#), Kind::Path;
@@ -117,6 +117,10 @@ pub(in crate::config) struct Surrounding<'a> {
     pub(in crate::config) login: Option<&'a Login>,
     /// Addresses of `[listen]`.
     pub(in crate::config) addresses: Vec<SocketAddr>,
+    /// Whether `--unsafe-listen` was given.
+    pub(in crate::config) unsafe_listen: bool,
+    /// Whether callers have to prove who they are.
+    pub(in crate::config) proves_callers: bool,
     /// Whether `[upstream]` sends cookies of its own.
     pub(in crate::config) sends_cookies: bool,
     /// Its unix socket, and the admin's.
@@ -181,9 +185,7 @@ impl Identity {
                 self.report(section, "listen", format!("{address} is listened on already"), None);
             }
             if !address.ip().to_canonical().is_loopback() {
-                let text = format!("{address} is not a loopback address, as those of an identity must be");
-                let hint = "name it in listen.addresses, and the identity by one of its hosts";
-                self.report(section, "listen", text, Some(hint));
+                self.check_exposed(section, address, around);
             }
         }
         if let Some(path) = &self.unix_socket
@@ -192,6 +194,22 @@ impl Identity {
         {
             let text = format!("{} is another socket already", path.display());
             self.report(section, "unix_socket", text, None);
+        }
+    }
+
+    /// The rule of `[listen]`: whoever reaches it acts as this identity.
+    fn check_exposed(&self, section: &mut Section<'_, '_>, address: &SocketAddr, around: &Surrounding<'_>) {
+        if !around.unsafe_listen {
+            let text =
+                format!("{address} is not a loopback address: whoever reaches it acts as {}", self.name);
+            let hint = "listen on 127.0.0.1 or [::1]; or add the flag --unsafe-listen and set guard.local_key or \
+                        listen.client_ca_file";
+            self.report(section, "listen", text, Some(hint));
+        } else if !around.proves_callers {
+            let text = format!("{address} is not a loopback address, and guard.local_key is not set");
+            let hint = "set guard.local_key, which every caller then has to show; or listen.client_ca_file, which \
+                        asks each for a certificate";
+            self.report(section, "listen", text, Some(hint));
         }
     }
 

@@ -87,11 +87,41 @@ fn what_two_identities_cannot_share_is_reported_at_once_with_its_lines() {
             ("21:15", "/s is another socket already"),
             ("22:10", "127.0.0.1:1 is listened on already"),
             ("22:10", "127.0.0.1:2 is listened on already"),
-            ("22:10", "10.0.0.1:3 is not a loopback address, as those of an identity must be"),
+            ("22:10", "10.0.0.1:3 is not a loopback address: whoever reaches it acts as a"),
             ("23:15", "the path /p of a and this one lie within each other"),
         ],
         "{text}"
     );
+}
+
+#[test]
+fn an_address_of_an_identity_that_others_reach_needs_what_one_of_listen_needs() {
+    let with = |guard: &str, unsafe_listen: bool| {
+        let text = format!(
+            "{MINIMAL}{guard}[[identity]]\nname = \"alice\"\nemail = \"a@b\"\nlisten = [\"0.0.0.0:8788\"]\n"
+        );
+        let environment: Environment = [HOME].into_iter().collect();
+        let inputs = Inputs { file: None, environment: &environment, flags: &[], unsafe_listen };
+        Config::from_text(&text, &inputs).map(drop).map_err(|problems| problems.to_string())
+    };
+    let key = "[guard]\nlocal_key = { env = \"KEY\" }\n";
+    let certificates = "[listen]\ntls_cert_file = \"/c\"\ntls_key_file = \"/k\"\nclient_ca_file = \"/a\"\n";
+    for guard in ["", key, certificates] {
+        let text = with(guard, false).unwrap_err();
+        assert!(
+            text.contains("0.0.0.0:8788 is not a loopback address: whoever reaches it acts as alice"),
+            "{text}"
+        );
+        assert!(text.contains("--unsafe-listen"), "{text}");
+    }
+    let text = with("", true).unwrap_err();
+    assert!(
+        text.contains("0.0.0.0:8788 is not a loopback address, and guard.local_key is not set"),
+        "{text}"
+    );
+    for guard in [key, certificates] {
+        with(guard, true).unwrap();
+    }
 }
 
 #[test]
