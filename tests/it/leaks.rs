@@ -121,7 +121,11 @@ async fn no_secret_shows_anywhere_in_a_whole_journey_with_all_its_failures() {
     for path in ["/v1/status", "/metrics", "/v1/metrics", "/v1/nothing"] {
         shown.push(("the admin API", world.admin_get(path).await));
     }
-    shown.push(("Debug of the proxy", format!("{:?}", world.proxy)));
+    shown.push(("Debug of the proxy", format!("{:?} {:#?}", world.proxy, world.proxy)));
+    for resident in world.proxy.residents() {
+        let session = resident.session();
+        shown.push(("Debug of a session", format!("{resident:#?} {session:#?} {:#?}", session.status())));
+    }
 
     // The portal's own secrets, as they went over the wire.
     let mut secrets: Vec<String> = [
@@ -196,4 +200,16 @@ async fn check_leaks_searches_what_a_persons_own_configuration_shows_and_keeps()
     }
     assert!(!said.contains("CNRY"), "{said}");
     assert!(!home.path().join(".local").exists(), "nothing of the person's own is touched");
+
+    // One of several identities, with a login and headers of its own.
+    let identity = "[identities]\n[[identity]]\nname = \"alice\"\nemail = \"alice@example.com\"\n\
+                    password = { command = [\"false\"] }\notp_secret = { file = \"not-there\" }\n\
+                    access_code = { env = \"NOT_THERE\" }\nclient_hash = { file = \"not-there\" }\n";
+    fs::write(&file, format!("{text}{identity}")).unwrap();
+    let mut command = portunus(home.path());
+    command.args(["check", "--leaks", "-v", "--identity", "alice", "-c"]).arg(&file);
+    let output = tokio::time::timeout(DEADLINE, command.output()).await.unwrap().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("for alice") && !said.contains("CNRY"), "{said}");
 }

@@ -13,6 +13,7 @@ use portal_sim::{Account, Factor, Fault as SimFault, Preset, Sim};
 use rand::RngExt;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+use super::other_doors;
 use crate::admin::Whose;
 use crate::app::{self, Running};
 use crate::canary::{Hit, Hunt};
@@ -33,7 +34,7 @@ const EMAIL: &str = "canary@example.com";
 const PLACES: [&str; 5] = ["log", "problems", "admin API", "Debug", "state"];
 
 /// Everything that was said and kept, by place.
-type Shown = Vec<(&'static str, Vec<u8>)>;
+pub(super) type Shown = Vec<(&'static str, Vec<u8>)>;
 
 /// Runs the hunt.
 pub(super) async fn leaks(
@@ -122,6 +123,7 @@ async fn journey(config: Config, environment: &Environment) -> Result<(Hunt, Sho
     canaries.add_tokens(&sim);
     running.stop().await;
     sim.stop().await;
+    other_doors::knock(&mut canaries, files.path(), &mut shown).await?;
     read_files(files.path(), &mut shown);
     shown.push(("log", log.take()));
     Ok((canaries.hunt, shown))
@@ -287,20 +289,20 @@ fn read_files(directory: &Path, shown: &mut Shown) {
 
 /// Made-up secrets, in the variables that the configuration takes them from.
 #[derive(Default)]
-struct Canaries {
-    hunt: Hunt,
+pub(super) struct Canaries {
+    pub(super) hunt: Hunt,
     variables: Vec<(String, String)>,
 }
 
 impl Canaries {
     /// A new one that is looked for.
-    fn make(&mut self, name: &str) -> String {
+    pub(super) fn make(&mut self, name: &str) -> String {
         let text = format!("CNRY-{:032x}", rand::rng().random::<u128>());
         self.hunt.add(name, &text);
         text
     }
 
-    fn put(&mut self, setting: &str, variable: &str, text: &str) {
+    pub(super) fn put(&mut self, setting: &str, variable: &str, text: &str) {
         if setting == "login.otp_secret" {
             self.hunt.add(setting, text);
         }
@@ -311,7 +313,7 @@ impl Canaries {
         self.variables.iter().find(|(name, _)| name == variable).map(|(_, text)| text.clone())
     }
 
-    fn environment(&self) -> config::Environment {
+    pub(super) fn environment(&self) -> config::Environment {
         self.variables.iter().cloned().collect()
     }
 
