@@ -19,6 +19,10 @@ pub(super) fn check<B>(answer: &mut Response<B>, method: &Method) -> Result<Afte
     let mut marks = Marks::default();
     answer.headers().get_all(header::CONTENT_LENGTH).iter().for_each(|v| marks.note_length(v.as_bytes()));
     answer.headers().get_all(header::TRANSFER_ENCODING).iter().for_each(|v| marks.note_coding(v.as_bytes()));
+    if answer.version() < Version::HTTP_11 && answer.headers().contains_key(header::TRANSFER_ENCODING) {
+        // RFC 9112 section 6.1: its framing is faulty. hyper says so only where a body can follow.
+        return Err("it has a Transfer-Encoding in HTTP/1.0");
+    }
     let (status, h1) = (answer.status(), answer.version() < Version::HTTP_2);
     let (after, coded, _) = marks.judge(status, h1)?;
     strip(status, method, coded, answer.headers_mut());
@@ -123,6 +127,21 @@ mod tests {
             answer = answer.header(*name, *value);
         }
         check(&mut answer.body(()).unwrap(), &Method::GET)
+    }
+
+    #[test]
+    fn an_answer_of_http10_with_a_transfer_encoding_is_refused_to_every_method() {
+        let answer = |version: Version| {
+            let answer = Response::builder().version(version).header("transfer-encoding", "chunked");
+            answer.body(()).unwrap()
+        };
+        for method in [Method::HEAD, Method::GET] {
+            for version in [Version::HTTP_09, Version::HTTP_10] {
+                let told = check(&mut answer(version), &method);
+                assert_eq!(told, Err("it has a Transfer-Encoding in HTTP/1.0"), "{method} {version:?}");
+            }
+            assert_eq!(check(&mut answer(Version::HTTP_11), &method), Ok(Afterwards::Reusable));
+        }
     }
 
     #[test]

@@ -167,6 +167,38 @@ fn the_request_path_is_one_page() {
     assert!(main < 40, "src/main.rs has {main} lines");
 }
 
+/// Crates on the way of a caller's bytes or a secret, the first version with the fix, and what it mends.
+const MENDED: &[(&str, [u64; 3], &str)] = &[
+    ("rustls", [0, 23, 18], "RUSTSEC-2024-0399"),
+    ("rustls-webpki", [0, 103, 13], "RUSTSEC-2026-0049, -0098, -0099, -0104"),
+    ("h2", [0, 4, 16], "RUSTSEC-2026-0258, and the floods before it"),
+    ("hyper", [0, 14, 10], "RUSTSEC-2021-0020, -0078, -0079"),
+    ("aes-gcm", [0, 10, 3], "RUSTSEC-2023-0096"),
+    ("tungstenite", [0, 20, 1], "RUSTSEC-2023-0065"),
+    ("ring", [0, 17, 12], "RUSTSEC-2025-0009"),
+];
+
+#[test]
+fn no_crate_is_older_than_the_fix_of_its_advisory() {
+    let lock = fs::read_to_string("Cargo.lock").unwrap();
+    let lines: Vec<&str> = lock.lines().collect();
+    for (name, fixed, advisory) in MENDED {
+        let mut found = 0;
+        for pair in lines.windows(2).filter(|pair| pair[0] == format!("name = \"{name}\"")) {
+            let version = pair[1].trim_start_matches("version = ").trim_matches('"');
+            let number =
+                version.split(['-', '+']).next().unwrap().split('.').map(|part| part.parse().unwrap());
+            let number: Vec<u64> = number.collect();
+            assert!(
+                number.as_slice() >= fixed.as_slice(),
+                "{name} {version} is older than {fixed:?}: {advisory}"
+            );
+            found += 1;
+        }
+        assert!(found > 0, "{name} is not in Cargo.lock");
+    }
+}
+
 #[test]
 fn there_is_one_tls_stack() {
     let lock = fs::read_to_string("Cargo.lock").unwrap();

@@ -179,6 +179,9 @@ fn fields(file: &Path, found: &mut Vec<Field>) {
                 let kind = rest[end + 1..].trim_end_matches([';', ')']).to_owned();
                 found.push(Field { owner: name.clone(), name: "0".into(), kind, file: file.to_owned() });
             }
+            if line.ends_with(';') {
+                owner = None;
+            }
             continue;
         }
         let Some(owner) = &owner else { continue };
@@ -274,9 +277,7 @@ fn every_type_that_is_said_to_hide_its_secret_does_not_derive_its_debug_over_one
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     for (name, file) in HIDING {
         let text = fs::read_to_string(root.join(file)).unwrap_or_else(|e| panic!("{file}: {e}"));
-        let by_hand = text.contains(&format!("Debug for {name}"))
-            || text.contains(&format!("Debug for {name}<"))
-            || text.contains(&format!("::Debug for {name}"));
+        let by_hand = text.contains(&format!("Debug for {name}"));
         let mut derived = Vec::new();
         fields(&root.join(file), &mut derived);
         let is_derived = derived.iter().any(|field| field.owner == *name);

@@ -104,6 +104,26 @@ async fn upstream() -> (SocketAddr, UnboundedReceiver<String>) {
 }
 
 #[tokio::test]
+async fn one_connection_more_than_the_cap_is_closed_before_any_tls() {
+    let ca = authority("ours");
+    let (portal, _heads) = upstream().await;
+    let proxy = secured(Plain::before(portal), &ca).with("limits", "connections = 1").start().await;
+    let client = Client::trusting(&ca, None);
+    let first = client.connect(proxy.address(), b"http/1.1").await.unwrap();
+    let mut second = TcpStream::connect(proxy.address()).await.unwrap();
+    let mut said = Vec::new();
+    let closed = tokio::time::timeout(PATIENCE, second.read_to_end(&mut said)).await.unwrap();
+    assert!(closed.is_ok() && said.is_empty(), "{closed:?} {said:?}");
+    drop(first);
+    let begun = tokio::time::Instant::now();
+    while let Err(error) = client.ask(&proxy, "").await {
+        assert!(begun.elapsed() < PATIENCE, "{error}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert!(proxy.stop().await);
+}
+
+#[tokio::test]
 async fn callers_are_served_under_tls_over_both_versions_and_told_of_https() {
     let ca = authority("ours");
     let (portal, mut heads) = Stage::open()

@@ -27,6 +27,36 @@ async fn what_the_parser_refuses_has_its_own_status_and_ends_the_connection() {
     assert!(proxy.stop().await);
 }
 
+/// A target that begins with a backslash is no target at all, and the parser says so; behind a slash it is a path, and
+/// the one rule about paths refuses it. Neither depends on how the bytes arrive.
+#[tokio::test]
+async fn a_backslash_is_refused_in_the_same_way_each_time() {
+    let mut stage = Stage::open().await;
+    let proxy = Plain::before(stage.address).start().await;
+    for (target, is_path) in [("\\\\host/x", false), ("\\host", false), ("/\\host/x", true), ("/a\\b", true)]
+    {
+        let head = format!("GET {target} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", proxy.address());
+        for cut in 1..head.len() {
+            let mut raw = proxy.connect().await;
+            raw.send(&head.as_bytes()[..cut]).await;
+            if cut % 8 == 0 {
+                tokio::task::yield_now().await;
+            }
+            raw.send(&head.as_bytes()[cut..]).await;
+            let answer = raw.rest().await;
+            assert_eq!(status(&answer), 400, "{target}: {answer}");
+            assert_eq!(values(&answer, "connection"), ["close"], "{target}: {answer}");
+            assert_eq!(
+                answer.contains("urn:portunus:problem:path-refused"),
+                is_path,
+                "{target} at {cut}: {answer}"
+            );
+        }
+    }
+    assert!(stage.is_untouched());
+    assert!(proxy.stop().await);
+}
+
 #[tokio::test]
 async fn a_hundred_fields_pass_and_one_more_does_not() {
     let (address, _heads) = Stage::open().await.always(OK);
