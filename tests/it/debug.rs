@@ -118,6 +118,7 @@ const SHOWN: &[(&str, &str)] = &[
     ("TimedBody.body", "hyper's body, which shows that it streams and how long it is"),
     ("Adopted.token_paths", "paths of the dialect"),
     ("Signs.code", "the portal's word for a situation"),
+    ("Settings.keys", "how many messages a key may seal"),
     ("Settings.empty_body", "a word of the dialect"),
     ("Caller.host", "a host's name that the guard has admitted"),
     ("Caller.request_id", "an id that is in the log as well"),
