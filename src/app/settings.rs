@@ -350,10 +350,12 @@ mod tests {
                 assert!(text.matches(read).count() >= 1, "{name}: {read}");
                 continue;
             }
+            // It may be no less than the other, whose default is as much as it can be.
+            let beside = if key == "refuse_after_messages" { "renew_after_messages = 1\n" } else { "" };
             let below = |line: &str| match section.as_str() {
                 "identity" => format!("[[identity]]\nname = \"alice\"\n{line}\n"),
                 "upstream" => format!("{line}\n"),
-                section => format!("[{section}]\n{line}\n"),
+                section => format!("[{section}]\n{beside}{line}\n"),
             };
             let default = given(&config(&below("")).unwrap());
             // One end may be the default, or be forbidden beside other defaults.

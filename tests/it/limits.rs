@@ -117,7 +117,7 @@ const BITES: &[(&str, &[&str])] = &[
     ("limits.interim", &["no_more_interim_answers_pass_than_the_limit_and_none_to_http10"]),
     ("limits.cookies", &["three_of_three_are_kept_and_a_fourth_drives_the_oldest_out"]),
     ("limits.cookie_bytes", &["their_bytes_are_bounded_together_and_one_too_long_is_not_kept"]),
-    ("limits.buffer_bytes", &["a_body_is_read_in_pieces_no_larger_than_the_buffer"]),
+    ("limits.buffer_bytes", &["a_body_is_read_in_pieces_that_the_buffer_bounds"]),
     ("limits.retry_after", &["one_connection_more_than_the_cap_is_answered_503_with_retry_after"]),
     ("limits.header_timeout", &["a_head_that_never_ends_is_answered_408"]),
     (
