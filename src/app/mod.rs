@@ -14,6 +14,8 @@ mod door_tls;
 mod doors;
 mod ended;
 mod error;
+#[cfg(feature = "fuzz")]
+mod here;
 mod metrics;
 mod residents;
 mod rush;
@@ -46,6 +48,8 @@ pub use bench::Standing;
 pub use build::Secrets;
 pub(crate) use build::portal;
 pub use error::StartError;
+#[cfg(feature = "fuzz")]
+pub use here::serve_here;
 pub use residents::Resident;
 pub use store::try_store;
 pub use visit::{Visit, has_inherited, try_addresses};

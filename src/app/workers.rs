@@ -39,14 +39,7 @@ impl Workers {
                 .enable_all()
                 .build()
                 .map_err(StartError::Runtime)?;
-            let ways = built.iter().map(|Built { resident, upstream, .. }| {
-                let (house, counters) = (resident.house.clone(), resident.totals.for_worker());
-                let upstream = upstream.for_another_worker();
-                let forgets = ended::forget_after(resident.session().clone(), upstream.clone());
-                (Proxy::new(house, upstream, counters), forgets)
-            });
-            let (ways, forget): (Vec<_>, Vec<_>) = ways.unzip();
-            let front = Arc::new(Front::new(lobby.clone(), ways, nobodys.for_worker()));
+            let (front, forget) = front(lobby, built, nobodys);
             let (limits, stopped, abandoned) = (limits.clone(), stopped.clone(), abandoned.clone());
             let running = running.clone();
             let work = move || {
@@ -82,4 +75,21 @@ impl Workers {
         }
         drained
     }
+}
+
+/// What one worker serves with: each identity's rooms, by connections upstream of its own. Beside it, what forgets
+/// with a session what those connections hold.
+pub(super) fn front(
+    lobby: &Arc<Lobby>,
+    built: &[Built],
+    nobodys: &Totals,
+) -> (Arc<Front>, Vec<impl Future<Output = ()> + Send + 'static + use<>>) {
+    let ways = built.iter().map(|Built { resident, upstream, .. }| {
+        let (house, counters) = (resident.house.clone(), resident.totals.for_worker());
+        let upstream = upstream.for_another_worker();
+        let forgets = ended::forget_after(resident.session().clone(), upstream.clone());
+        (Proxy::new(house, upstream, counters), forgets)
+    });
+    let (ways, forget): (Vec<_>, Vec<_>) = ways.unzip();
+    (Arc::new(Front::new(lobby.clone(), ways, nobodys.for_worker())), forget)
 }

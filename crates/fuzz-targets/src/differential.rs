@@ -1,17 +1,24 @@
 //! The whole proxy between two readers: the bytes of a client against the bytes that reach the upstream.
+//!
+//! Client, proxy and upstream share one thread and one runtime, so that no thread waits for another to be woken, and
+//! a clock that runs only while all three wait: a pause costs no time, and comes when nothing more can happen.
 
+use std::cell::RefCell;
 use std::collections::VecDeque;
-use std::io::{ErrorKind, Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
-use std::os::unix::net::UnixStream;
+use std::io;
 use std::path::PathBuf;
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::rc::Rc;
 use std::time::Duration;
 
 use http_cases::strict::{self, Read};
 use portunus::app;
 use portunus::clock::SystemClock;
 use portunus::config::{Config, Environment, Inputs};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream, UnixStream};
+use tokio::runtime::Runtime;
+use tokio::task::LocalSet;
+use tokio::time::timeout;
 
 use crate::reference::{self, Asked, End};
 
@@ -21,12 +28,13 @@ const QUIET: Duration = Duration::from_millis(20);
 const LONGEST: usize = 4096;
 /// Behind every input: what a proxy that has lost its place would take for something else.
 const LAST: &[u8] = b"GET /last HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
-
-static STAND: LazyLock<Stand> = LazyLock::new(Stand::build);
-/// What the inputs before asked for: a request that its client gave up may arrive late.
-static BEFORE: Mutex<VecDeque<Asked>> = Mutex::new(VecDeque::new());
-/// How many requests back.
+/// How many requests of inputs before are remembered: one that its client gave up may arrive late.
 const LATE: usize = 64;
+
+thread_local! {
+    static STAND: Stand = Stand::build();
+    static BEFORE: RefCell<VecDeque<Asked>> = const { RefCell::new(VecDeque::new()) };
+}
 
 /// Every request that reaches the upstream is one that a strict reader takes as it is, and one that the client's
 /// bytes ask for: the same method, target and body, no oftener than it was asked for.
@@ -37,100 +45,93 @@ pub fn differential(data: &[u8]) {
     }
     let sent = [data, LAST].concat();
     let (asked, end) = reference::requests(&sent);
-    STAND.talk(&sent, asked.len(), end);
-    let (arrived, unclear) = STAND.take();
+    let (arrived, unclear) = STAND.with(|stand| stand.talk(&sent, asked.len(), end));
     assert!(unclear.is_empty(), "a strict reader would not take it: {unclear:?}");
-    let mut before = BEFORE.lock().unwrap_or_else(PoisonError::into_inner);
-    before.extend(asked.iter().cloned());
-    for request in arrived {
-        match before.iter().rposition(|asked| *asked == request) {
-            Some(at) => drop(before.remove(at)),
-            None => panic!("nobody asked for {request:?}; asked was {asked:?}"),
+    BEFORE.with_borrow_mut(|before| {
+        before.extend(asked.iter().cloned());
+        for request in arrived {
+            match before.iter().rposition(|asked| *asked == request) {
+                Some(at) => drop(before.remove(at)),
+                None => panic!("nobody asked for {request:?}; asked was {asked:?}"),
+            }
         }
-    }
-    let surplus = before.len().saturating_sub(LATE);
-    before.drain(..surplus);
+        let surplus = before.len().saturating_sub(LATE);
+        before.drain(..surplus);
+    });
 }
 
 /// A proxy on a unix socket, and an upstream that writes down what it gets.
 struct Stand {
+    runtime: Runtime,
+    /// The proxy, the upstream and its connections.
+    tasks: LocalSet,
     socket: PathBuf,
-    record: Arc<Record>,
+    record: Rc<Record>,
 }
 
+/// What arrived: what a strict reader takes, and what it does not.
 #[derive(Default)]
-struct Record(Mutex<(Vec<Asked>, Vec<String>)>);
+struct Record(RefCell<(Vec<Asked>, Vec<String>)>);
 
 impl Stand {
     fn build() -> Self {
-        let record = Arc::new(Record::default());
-        let upstream = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let address = upstream.local_addr().expect("it listens");
-        let shared = Arc::clone(&record);
-        std::thread::spawn(move || {
-            for stream in upstream.incoming().flatten() {
-                let record = Arc::clone(&shared);
-                std::thread::spawn(move || record.serve(stream));
-            }
-        });
+        let mut builder = tokio::runtime::Builder::new_current_thread();
+        let runtime = builder.enable_all().start_paused(true).build().expect("a runtime");
+        let (tasks, record) = (LocalSet::new(), Rc::new(Record::default()));
         let directory = tempfile::tempdir().expect("a directory").keep();
         let socket = directory.join("p.sock");
-        let text = format!(
-            "[listen]\naddresses = []\nunix_socket = {socket:?}\nworkers = 1\n\
-             [upstream]\nurl = \"http://{address}\"\ncontinue_timeout = \"0ms\"\nrepeat_percent = 0\n\
-             [portal]\ndialect = \"plain\"\n[state]\ndir = {state:?}\n[admin]\nenabled = false\n\
-             [[route]]\npath = \"/*\"\nbearer = \"never\"\nprotect = \"plain\"\n",
-            state = directory.join("state"),
-        );
-        let (ready, started) = std::sync::mpsc::channel();
-        std::thread::spawn(move || {
-            let runtime =
-                tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-            runtime.block_on(async {
-                let environment = Environment::default();
-                let inputs =
-                    Inputs { file: None, environment: &environment, flags: &[], unsafe_listen: false };
-                let config =
-                    Config::from_text(&text, &inputs).unwrap_or_else(|problems| panic!("{problems}"));
-                let running = app::start(&config, &environment, None, SystemClock::shared()).await;
-                let running = running.expect("the proxy starts");
-                let _ = ready.send(());
-                std::future::pending::<()>().await;
-                drop(running);
+        let shared = Rc::clone(&record);
+        tasks.block_on(&runtime, async {
+            let upstream = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+            let address = upstream.local_addr().expect("it listens");
+            tokio::task::spawn_local(async move {
+                while let Ok((stream, _)) = upstream.accept().await {
+                    tokio::task::spawn_local(Rc::clone(&shared).serve(stream));
+                }
             });
+            let text = format!(
+                "[listen]\naddresses = []\nunix_socket = {socket:?}\nworkers = 1\n\
+                 [upstream]\nurl = \"http://{address}\"\ncontinue_timeout = \"0ms\"\nrepeat_percent = 0\n\
+                 [portal]\ndialect = \"plain\"\n[state]\ndir = {state:?}\n[admin]\nenabled = false\n\
+                 [[route]]\npath = \"/*\"\nbearer = \"never\"\nprotect = \"plain\"\n",
+                state = directory.join("state"),
+            );
+            let environment = Environment::default();
+            let inputs =
+                Inputs { file: None, environment: &environment, flags: &[], unsafe_listen: false };
+            let config = Config::from_text(&text, &inputs).unwrap_or_else(|problems| panic!("{problems}"));
+            let serving = app::serve_here(&config, &environment, SystemClock::shared()).await;
+            tokio::task::spawn_local(serving.expect("the proxy starts"));
         });
-        started.recv().expect("the proxy starts");
-        Self { socket, record }
+        Self { runtime, tasks, socket, record }
     }
 
-    /// Sends all, hears all that comes, and hangs up once nothing more is due.
-    fn talk(&self, sent: &[u8], asked: usize, end: End) {
-        let mut stream = UnixStream::connect(&self.socket).expect("the proxy listens");
-        stream.set_read_timeout(Some(QUIET)).expect("a timeout");
-        // What is not taken any more is answered already.
-        let _ = stream.write_all(sent);
-        let (mut heard, mut buffer) = (Vec::new(), [0; 4096]);
-        let mut hung_up = false;
-        loop {
-            if !hung_up && end == End::Within && finals(&heard) >= asked {
-                let _ = stream.shutdown(std::net::Shutdown::Write);
-                hung_up = true;
-            }
-            match stream.read(&mut buffer) {
-                Ok(0) => return,
-                Ok(n) => heard.extend_from_slice(&buffer[..n]),
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(_) if hung_up => return,
-                Err(_) => {
-                    let _ = stream.shutdown(std::net::Shutdown::Write);
+    /// Sends all, hears all that comes, and hangs up once nothing more is due. What arrived since the last time.
+    fn talk(&self, sent: &[u8], asked: usize, end: End) -> (Vec<Asked>, Vec<String>) {
+        self.tasks.block_on(&self.runtime, async {
+            let mut stream = UnixStream::connect(&self.socket).await.expect("the proxy listens");
+            // What is not taken any more is answered already. A socket has room for all of it.
+            let _ = stream.write_all(sent).await;
+            let (mut heard, mut buffer) = (Vec::new(), [0; 4096]);
+            let mut hung_up = false;
+            loop {
+                if !hung_up && end == End::Within && finals(&heard) >= asked {
+                    let _ = stream.shutdown().await;
                     hung_up = true;
                 }
+                match timeout(QUIET, stream.read(&mut buffer)).await {
+                    Ok(Ok(0)) => break,
+                    Ok(Ok(n)) => heard.extend_from_slice(&buffer[..n]),
+                    Ok(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
+                    Ok(Err(_)) | Err(_) if hung_up => break,
+                    Ok(Err(_)) | Err(_) => {
+                        let _ = stream.shutdown().await;
+                        hung_up = true;
+                    }
+                }
             }
-        }
-    }
-
-    fn take(&self) -> (Vec<Asked>, Vec<String>) {
-        std::mem::take(&mut self.record.0.lock().unwrap_or_else(PoisonError::into_inner))
+        });
+        std::mem::take(&mut self.record.0.borrow_mut())
     }
 }
 
@@ -141,32 +142,33 @@ fn finals(heard: &[u8]) -> usize {
 
 impl Record {
     /// One connection; what is cut off at its end was given up by the client.
-    fn serve(&self, mut stream: TcpStream) {
-        let (mut bytes, mut buffer) = (Vec::new(), [0; 16 * 1024]);
+    async fn serve(self: Rc<Self>, mut stream: TcpStream) {
+        // Of many thousand a second that end, none may hold its port for a minute.
+        let _ = stream.set_zero_linger();
+        let (mut bytes, mut buffer) = (Vec::new(), [0; 4096]);
         loop {
             match strict::read(&bytes) {
                 Read::Whole(request, used) => {
                     bytes.drain(..used);
-                    let length = if request.method == "HEAD" { "" } else { "content-length: 0\r\n" };
+                    let answer: &[u8] = match request.method.as_str() {
+                        "HEAD" => b"HTTP/1.1 200 OK\r\n\r\n",
+                        _ => b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n",
+                    };
                     let asked = Asked { method: request.method, target: request.target, body: request.body };
-                    self.note(|(clear, _)| clear.push(asked));
-                    if stream.write_all(format!("HTTP/1.1 200 OK\r\n{length}\r\n").as_bytes()).is_err() {
+                    self.0.borrow_mut().0.push(asked);
+                    if stream.write_all(answer).await.is_err() {
                         return;
                     }
                 }
                 Read::Ambiguous(why) => {
                     let text = String::from_utf8_lossy(&bytes).into_owned();
-                    return self.note(|(_, unclear)| unclear.push(format!("{why}: {text:?}")));
+                    return self.0.borrow_mut().1.push(format!("{why}: {text:?}"));
                 }
-                Read::Partial => match stream.read(&mut buffer) {
+                Read::Partial => match stream.read(&mut buffer).await {
                     Ok(0) | Err(_) => return,
                     Ok(n) => bytes.extend_from_slice(&buffer[..n]),
                 },
             }
         }
-    }
-
-    fn note(&self, change: impl FnOnce(&mut (Vec<Asked>, Vec<String>))) {
-        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
     }
 }
