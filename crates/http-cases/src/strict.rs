@@ -41,10 +41,9 @@ pub fn read(bytes: &[u8]) -> Read {
             _ => Read::Partial,
         };
     };
-    let Ok(head) = std::str::from_utf8(&bytes[..end]) else {
-        return Read::Ambiguous("bytes beyond ASCII in the head".into());
-    };
-    match read_head(head) {
+    // Bytes beyond ASCII may stand in a value, where they mean themselves (RFC 9110 section 5.5), and nowhere else.
+    let head: String = bytes[..end].iter().map(|byte| char::from(*byte)).collect();
+    match read_head(&head) {
         Ok((request, framing)) => read_body(request, framing, bytes, end + 4),
         Err(why) => Read::Ambiguous(why),
     }
@@ -66,7 +65,7 @@ fn read_head(head: &str) -> Result<(Request, Framing), String> {
     let &[method, target, "HTTP/1.1"] = parts.as_slice() else {
         return Err(format!("the request line {line:?}"));
     };
-    if !is_token(method) || target.is_empty() || target.contains('#') {
+    if !is_token(method) || target.is_empty() || !target.is_ascii() || target.contains('#') {
         return Err(format!("the request line {line:?}"));
     }
     let mut headers = Vec::new();
@@ -186,6 +185,16 @@ mod tests {
             (request.target.as_str(), request.body.as_slice(), used),
             ("/a?b", &b"hi"[..], text.len() - 3)
         );
+    }
+
+    #[test]
+    fn bytes_beyond_ascii_are_a_value_and_nothing_else() {
+        let read = |line: &[u8], field: &[u8]| read(&[line, b" HTTP/1.1\r\nHost: x\r\n", field, b"\r\n\r\n"].concat());
+        let Read::Whole(request, _) = read(b"GET /", b"X: M\xfcller\xa0") else { panic!("not whole") };
+        assert_eq!(request.values("x"), ["M\u{fc}ller\u{a0}"]);
+        for (line, field) in [(&b"GET /\xfc"[..], &b"X: y"[..]), (b"GET /", b"X\xfc: y"), (b"G\xfcT /", b"X: y")] {
+            assert!(matches!(read(line, field), Read::Ambiguous(_)));
+        }
     }
 
     #[test]
