@@ -305,10 +305,11 @@ impl Outgoing {
             injected,
             bearer,
             channel,
-            upgrade: _,
+            upgrade,
             once: _,
             interim,
         } = self;
+        let is_sealed = channel.is_some();
         injected.put(&mut headers);
         if let Some(jar) = injected.jar() {
             headers.remove(header::COOKIE);
@@ -329,7 +330,12 @@ impl Outgoing {
             }
         }
         let mut body = WireBody::from(body);
+        // Of what comes back under seal nothing but the body counts, and after a switch there is no answer.
+        let takes_trailers = !is_sealed && !upgrade && headers.contains_key(header::TE);
         let gate = frame(&method, &body, &mut headers).then(Arc::<Gate>::default);
+        if takes_trailers {
+            ask_for_trailers(&mut headers);
+        }
         if let Some(gate) = &gate {
             body.wait_at(gate.clone(), patience);
         }
@@ -425,6 +431,12 @@ fn frame(method: &Method, body: &WireBody, headers: &mut HeaderMap) -> bool {
         WireBody::Empty | WireBody::Full(_) | WireBody::Streamed(_) => {} // hyper writes the length
     }
     waits
+}
+
+/// The portal may send trailers, since the client reads them; a field of this hop (RFC 9110 section 10.1.4).
+pub(super) fn ask_for_trailers(headers: &mut HeaderMap) {
+    headers.insert(header::TE, HeaderValue::from_static("trailers"));
+    headers.insert(header::CONNECTION, HeaderValue::from_static("te"));
 }
 
 fn expects_continue(headers: &HeaderMap) -> bool {

@@ -15,7 +15,7 @@ use super::answer::{self, Afterwards};
 use super::body::WireBody;
 use super::dial::{Conn, Dialer, Dialled, H2, Purpose, Stages};
 use super::lean::{Lean, Order, Outcome};
-use super::outgoing::Outgoing;
+use super::outgoing::{self, Outgoing};
 use super::pool::Pool;
 use super::repeats::Repeats;
 use super::reply::{self, Holds, Reply, ReplyBody};
@@ -372,6 +372,8 @@ impl Worker {
         // Their places are the pseudo-header and the frame (RFC 9113 sections 8.3.1 and 8.2.2).
         request.headers_mut().remove(header::HOST);
         request.headers_mut().remove(header::TRANSFER_ENCODING);
+        // `TE: trailers` stands alone there (section 8.2.2).
+        request.headers_mut().remove(header::CONNECTION);
         // hyper's HTTP/2 client hears of no interim answer, so that nobody would open the gate.
         request.headers_mut().remove(header::EXPECT);
         request.body_mut().do_not_wait();
@@ -397,6 +399,9 @@ impl Worker {
         let path = std::mem::take(request.uri_mut()).into_parts().path_and_query;
         *request.uri_mut() = path.map(http::Uri::from).unwrap_or_default();
         request.headers_mut().insert(header::HOST, self.dialer.base.host_header().clone());
+        if request.headers().contains_key(header::TE) {
+            outgoing::ask_for_trailers(request.headers_mut());
+        }
         request
     }
 

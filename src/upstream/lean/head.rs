@@ -20,6 +20,9 @@ pub(super) fn render(order: Order<'_>, out: &mut Vec<u8>) {
     for (name, value) in outgoing.headers() {
         if !is_ours(name, outgoing, session) {
             field(name, value, out);
+        } else if *name == header::TE && outgoing.channel().is_none() {
+            // The policy has left nothing but `trailers`; it is a field of this hop (RFC 9110 section 10.1.4).
+            out.extend_from_slice(b"te: trailers\r\nconnection: te\r\n");
         }
     }
     outgoing.injected().write(out);

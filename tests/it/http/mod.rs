@@ -5,6 +5,7 @@ mod ahead;
 mod bounds;
 mod cookies;
 mod doors;
+mod every_way;
 mod extended;
 mod fidelity;
 mod hops;

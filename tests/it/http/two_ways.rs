@@ -93,14 +93,14 @@ async fn answer(mut stream: TcpStream, heads: tokio::sync::mpsc::UnboundedSender
 
 /// An answer as a client reads it, however it was cut into chunks and whenever it was sent.
 #[derive(Debug, PartialEq)]
-struct Read {
+pub(super) struct Read {
     lines: Vec<String>,
     /// None if it broke off.
-    body: Option<String>,
+    pub(super) body: Option<String>,
 }
 
 impl Read {
-    fn of(answer: &str, is_head: bool) -> Vec<Self> {
+    pub(super) fn of(answer: &str, is_head: bool) -> Vec<Self> {
         let mut all = Vec::new();
         let mut rest = answer;
         while let Some((head, after)) = rest.split_once("\r\n\r\n") {
