@@ -97,8 +97,7 @@ impl Stand {
                 state = directory.join("state"),
             );
             let environment = Environment::default();
-            let inputs =
-                Inputs { file: None, environment: &environment, flags: &[], unsafe_listen: false };
+            let inputs = Inputs { file: None, environment: &environment, flags: &[], unsafe_listen: false };
             let config = Config::from_text(&text, &inputs).unwrap_or_else(|problems| panic!("{problems}"));
             let serving = app::serve_here(&config, &environment, SystemClock::shared()).await;
             tokio::task::spawn_local(serving.expect("the proxy starts"));

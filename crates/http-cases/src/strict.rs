@@ -189,10 +189,14 @@ mod tests {
 
     #[test]
     fn bytes_beyond_ascii_are_a_value_and_nothing_else() {
-        let read = |line: &[u8], field: &[u8]| read(&[line, b" HTTP/1.1\r\nHost: x\r\n", field, b"\r\n\r\n"].concat());
+        let read = |line: &[u8], field: &[u8]| {
+            read(&[line, b" HTTP/1.1\r\nHost: x\r\n", field, b"\r\n\r\n"].concat())
+        };
         let Read::Whole(request, _) = read(b"GET /", b"X: M\xfcller\xa0") else { panic!("not whole") };
         assert_eq!(request.values("x"), ["M\u{fc}ller\u{a0}"]);
-        for (line, field) in [(&b"GET /\xfc"[..], &b"X: y"[..]), (b"GET /", b"X\xfc: y"), (b"G\xfcT /", b"X: y")] {
+        for (line, field) in
+            [(&b"GET /\xfc"[..], &b"X: y"[..]), (b"GET /", b"X\xfc: y"), (b"G\xfcT /", b"X: y")]
+        {
             assert!(matches!(read(line, field), Read::Ambiguous(_)));
         }
     }

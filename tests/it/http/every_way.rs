@@ -102,10 +102,7 @@ impl Body for Pieces {
     type Data = Bytes;
     type Error = io::Error;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
         self.0.poll_recv(cx)
     }
 }
@@ -243,7 +240,11 @@ const WHOLE: &[Whole] = &[
     (206, &[("content-range", "bytes 0-1/5"), ("etag", "\"1\""), ("content-length", "2")], "ok"),
     (304, &[("etag", "\"1\"")], ""),
     (307, &[("location", "/b?c#d"), ("content-length", "0")], ""),
-    (401, &[("www-authenticate", "Bearer"), ("content-type", "application/json"), ("content-length", "2")], "{}"),
+    (
+        401,
+        &[("www-authenticate", "Bearer"), ("content-type", "application/json"), ("content-length", "2")],
+        "{}",
+    ),
     (404, &[("content-length", "0")], ""),
     (416, &[("content-range", "bytes */5"), ("content-length", "0")], ""),
     (500, &[("content-length", "3")], "oh!"),
@@ -275,7 +276,10 @@ async fn whole_answers_and_their_requests_are_alike_by_every_way() {
                         .headers
                         .iter()
                         // The one framed by its length, the other by its version.
-                        .filter(|(name, _)| !["host", "connection", "transfer-encoding", "content-length"].contains(&name.as_str()))
+                        .filter(|(name, _)| {
+                            !["host", "connection", "transfer-encoding", "content-length"]
+                                .contains(&name.as_str())
+                        })
                         .map(|(name, value)| format!("{name}: {}", value.to_str().unwrap()))
                         .collect();
                     // By name; those of one name stay in their order.
@@ -292,7 +296,10 @@ async fn whole_answers_and_their_requests_are_alike_by_every_way() {
         let (_, _, (_, target, fields, sent)) = &seen[0].1[0];
         assert_eq!((target.as_str(), &sent[..]), ("/a%20b?c=%2F", &b"hi"[..]));
         assert!(fields.iter().any(|line| line == "x-client-hash: a-client-hash-of-all-0123456789abcdef"));
-        assert!(!fields.iter().any(|line| line.contains("forged") || line.starts_with("x-hop")), "{fields:?}");
+        assert!(
+            !fields.iter().any(|line| line.contains("forged") || line.starts_with("x-hop")),
+            "{fields:?}"
+        );
     }
 }
 
@@ -335,7 +342,8 @@ async fn an_answer_that_breaks_off_is_a_broken_one_by_every_way() {
         for way in WAYS {
             let (proxy, mut portal) = way.open().await;
             let mut raw = proxy.connect().await;
-            raw.head("POST /a\r\nX-Request-Id: the-same-by-all\r\nConnection: close\r\nContent-Length: 2").await;
+            raw.head("POST /a\r\nX-Request-Id: the-same-by-all\r\nConnection: close\r\nContent-Length: 2")
+                .await;
             raw.send(b"hi").await;
             let asked = portal.next().await;
             let answer = if begun {
@@ -398,7 +406,8 @@ async fn a_client_that_goes_away_is_no_longer_worked_for_by_any_way() {
         if way.streams {
             let mut asked = portal.next().await;
             drop(raw);
-            let ended = timeout(PATIENCE, asked.request.body_mut().collect()).await.expect("the portal is told");
+            let ended =
+                timeout(PATIENCE, asked.request.body_mut().collect()).await.expect("the portal is told");
             assert!(ended.is_err(), "{}: {ended:?}", way.name);
         } else {
             drop(raw);
@@ -455,7 +464,8 @@ async fn a_slow_reader_slows_the_portal_down_by_every_way_and_gets_all_of_it() {
         let mut raw = proxy.connect().await;
         raw.head("POST /large\r\nConnection: close\r\nContent-Length: 2").await;
         raw.send(b"hi").await;
-        let (speaker, _request) = portal.next().await.answer(head(200, &[("content-length", &LARGE.to_string())]));
+        let (speaker, _request) =
+            portal.next().await.answer(head(200, &[("content-length", &LARGE.to_string())]));
         let piece = Bytes::from(vec![b'x'; PIECE]);
         let mut left = LARGE / PIECE;
         while timeout(STILL, speaker.say(piece.clone())).await.is_ok() {
@@ -537,7 +547,8 @@ async fn trailers_of_a_request_go_upstream_by_no_way() {
     for way in WAYS {
         let (proxy, mut portal) = way.open().await;
         let mut raw = proxy.connect().await;
-        raw.head("POST /a\r\nTransfer-Encoding: chunked\r\nTrailer: X-Client-Hash\r\nConnection: close").await;
+        raw.head("POST /a\r\nTransfer-Encoding: chunked\r\nTrailer: X-Client-Hash\r\nConnection: close")
+            .await;
         raw.send(b"5\r\nhello\r\n0\r\nX-Client-Hash: evil\r\nX-Other: 1\r\n\r\n").await;
         let mut asked = portal.next().await;
         assert!(!asked.request.headers().contains_key("trailer"));
