@@ -41,9 +41,13 @@ pub fn read(bytes: &[u8]) -> Read {
             _ => Read::Partial,
         };
     };
-    // Bytes beyond ASCII may stand in a value, where they mean themselves (RFC 9110 section 5.5), and nowhere else.
-    let head: String = bytes[..end].iter().map(|byte| char::from(*byte)).collect();
-    match read_head(&head) {
+    let line = find(bytes, b"\r\n").unwrap_or(end);
+    let Ok(line) = std::str::from_utf8(&bytes[..line]) else {
+        return Read::Ambiguous("bytes that are no text in the request line".into());
+    };
+    // Bytes beyond ASCII may stand in a value, where they mean themselves (RFC 9110 section 5.5).
+    let fields: String = bytes[line.len()..end].iter().map(|byte| char::from(*byte)).collect();
+    match read_head(&format!("{line}{fields}")) {
         Ok((request, framing)) => read_body(request, framing, bytes, end + 4),
         Err(why) => Read::Ambiguous(why),
     }
@@ -65,7 +69,7 @@ fn read_head(head: &str) -> Result<(Request, Framing), String> {
     let &[method, target, "HTTP/1.1"] = parts.as_slice() else {
         return Err(format!("the request line {line:?}"));
     };
-    if !is_token(method) || target.is_empty() || !target.is_ascii() || target.contains('#') {
+    if !is_token(method) || target.is_empty() || target.contains('#') {
         return Err(format!("the request line {line:?}"));
     }
     let mut headers = Vec::new();
@@ -188,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_beyond_ascii_are_a_value_and_nothing_else() {
+    fn bytes_beyond_ascii_are_a_value_and_no_name() {
         let read = |line: &[u8], field: &[u8]| {
             read(&[line, b" HTTP/1.1\r\nHost: x\r\n", field, b"\r\n\r\n"].concat())
         };

@@ -211,6 +211,11 @@ fn certified(alpn: Option<&str>) -> (NamedTempFile, TlsAcceptor) {
     (file, TlsAcceptor::from(Arc::new(config)))
 }
 
+/// The answers as a client reads them, whatever the order of their fields' names.
+fn read(answer: &str, is_head: bool) -> Vec<Read> {
+    Read::of(answer, is_head).into_iter().map(Read::sorted).collect()
+}
+
 fn head(status: u16, fields: &[(&str, &str)]) -> Response<()> {
     let mut head = Response::builder().status(status);
     for (name, value) in fields {
@@ -252,7 +257,8 @@ const WHOLE: &[Whole] = &[
 
 #[tokio::test]
 async fn whole_answers_and_their_requests_are_alike_by_every_way() {
-    for method in ["POST", "HEAD", "PUT"] {
+    // Not PUT: what may be asked for again is read whole where it is held, and then has a length where it had none.
+    for method in ["POST", "HEAD"] {
         let mut seen = Vec::new();
         for way in WAYS {
             let (proxy, mut portal) = way.open().await;
@@ -286,7 +292,7 @@ async fn whole_answers_and_their_requests_are_alike_by_every_way() {
                     fields.sort_by(|one, other| one.split(':').next().cmp(&other.split(':').next()));
                     (parts.method, target, fields, sent)
                 });
-                let answer = Read::of(&answer, method == "HEAD");
+                let answer = read(&answer, method == "HEAD");
                 all.push((code, answer, arrived));
             }
             assert!(proxy.stop().await);
@@ -327,7 +333,7 @@ async fn a_streamed_answer_comes_piece_by_piece_and_with_its_trailers_by_every_w
         }
         speaker.trail("grpc-status", "0").await;
         answer.push_str(&raw.rest().await);
-        let read = Read::of(&answer, false);
+        let read = read(&answer, false);
         assert!(read[0].body.as_deref().is_some_and(|body| body.contains("grpc-status: 0")), "{answer}");
         seen.push((way, read));
         assert!(proxy.stop().await);
@@ -356,7 +362,7 @@ async fn an_answer_that_breaks_off_is_a_broken_one_by_every_way() {
                 drop(asked); // no word of an answer
                 raw.rest().await
             };
-            let read = Read::of(&answer, false);
+            let read = read(&answer, false);
             if begun {
                 assert_eq!(read[0].body, None, "taken for whole: {answer}");
             } else {
@@ -536,7 +542,9 @@ async fn an_answer_during_the_upload_reaches_the_client_by_every_way() {
         // The connection cannot go on: nobody knows whether the rest will come after all.
         let answer = raw.rest().await;
         assert_eq!(status(&answer), 413, "{}: {answer}", way.name);
-        seen.push((way, Read::of(&answer, false)));
+        // Over HTTP/2 the upload has ended before the head is written, which then can say that the connection will.
+        let answers = read(&answer, false).into_iter().map(|read| read.without("connection: close"));
+        seen.push((way, answers.collect::<Vec<_>>()));
         assert!(proxy.stop().await);
     }
     assert_all_alike("an early answer", &seen);

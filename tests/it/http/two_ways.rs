@@ -100,6 +100,19 @@ pub(super) struct Read {
 }
 
 impl Read {
+    /// With the fields by name, those of one name in their order: where framing stands among them is each way's own.
+    pub(super) fn sorted(mut self) -> Self {
+        let fields = self.lines.get_mut(1..).unwrap_or_default();
+        fields.sort_by(|one, other| one.split(':').next().cmp(&other.split(':').next()));
+        self
+    }
+
+    /// Without a field.
+    pub(super) fn without(mut self, line: &str) -> Self {
+        self.lines.retain(|other| other != line);
+        self
+    }
+
     pub(super) fn of(answer: &str, is_head: bool) -> Vec<Self> {
         let mut all = Vec::new();
         let mut rest = answer;
