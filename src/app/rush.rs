@@ -1,5 +1,5 @@
-//! Gives memory back after a rush. Whoever waits for a login holds a connection, and hundreds of them some MiB, which
-//! the allocator would keep for ever.
+//! Gives memory back: once after the start, of the code that is not needed again, and after each rush. Whoever waits for
+//! a login holds a connection, and hundreds of them some MiB, which the allocator would keep for ever.
 
 use std::time::Duration;
 
@@ -10,8 +10,15 @@ const EVERY: Duration = Duration::from_secs(30);
 /// A peak with fewer connections than this is no rush: they take about 13 KiB each (docs/performance.md).
 const WORTHWHILE: usize = 64;
 
+/// When the start is over: whoever came at once has been served by then, and used what is used again.
+const STARTED: Duration = Duration::from_millis(250);
+
 /// Looks until it is dropped. On the control runtime: giving back takes milliseconds, which no request has to wait for.
 pub(super) async fn give_back_after(limits: Limits) {
+    tokio::time::sleep(STARTED).await;
+    let bytes = heap::give_back_code();
+    heap::give_back();
+    tracing::debug!(bytes, "the start is over: its code and what is free are given back");
     let mut rush = Rush::default();
     loop {
         tokio::time::sleep(EVERY).await;

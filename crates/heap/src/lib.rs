@@ -1,4 +1,4 @@
-//! The system's allocator, with what is freed overwritten.
+//! The system's allocator, with what is freed overwritten; and what is not needed, given back.
 //!
 //! Bearers and passwords pass through many buffers that are not ours: a request's head at hyper, a TLS record at
 //! rustls, a line of JSON at serde. Each of them is freed sooner or later, and an allocator leaves in freed memory what
@@ -7,8 +7,12 @@
 //!
 //! What is not wiped: what is still held, stacks, and what C code frees by itself.
 
+mod code;
+
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::ptr;
+
+pub use code::give_back_code;
 
 /// Gives out what the system's allocator gives, and overwrites every byte of it with zero before it goes back.
 ///
