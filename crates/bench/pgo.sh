@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # Builds the proxy with profile-guided optimisation: an instrumented build, a training load, the final build.
 #
-#   crates/bench/pgo.sh [FEATURES]      FEATURES: those of the final build, "demo" without the argument
+#   crates/bench/pgo.sh [FEATURES]      FEATURES: of both builds, "demo" without the argument; `demo` has to be one
 #
-# The program is then target/pgo/release/portunus. Needs llvm-profdata of rustc's own LLVM: the rustup component
-# llvm-tools, or the system package llvm-NN of the same number.
+# The program is then target/pgo/release/portunus. Both builds need the same features and place: the names that a profile
+# goes by are made of them. Needs llvm-profdata of rustc's own LLVM: the rustup component llvm-tools, or the system package
+# llvm-NN of the same number.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -19,15 +20,15 @@ if [ -z "$profdata" ]; then
     exit 1
 fi
 
-build() { # build RUSTFLAGS FEATURES
-    RUSTFLAGS=$1 CARGO_TARGET_DIR=$target cargo build --quiet --release --no-default-features --features "$2"
+build() { # build RUSTFLAGS
+    RUSTFLAGS=$1 CARGO_TARGET_DIR=$target cargo build --quiet --release --no-default-features --features "$features"
 }
 
-rm -rf "$raw"
-build "-Cprofile-generate=$raw" bench
+build "-Cprofile-generate=$raw"
 cp "$target/release/portunus" "$target/portunus-trained"
-# The load that it is trained with: plain GETs and POSTs, and sealed ones.
-cargo run --quiet -p bench --bin overhead -- --program "$target/portunus-trained" --seconds 10
+# What build scripts and macros left there is no load.
+rm -rf "$raw"
+python3 crates/bench/train.py "$target/portunus-trained"
 "$profdata" merge -o "$target/portunus.profdata" "$raw"/*.profraw
-build "-Cprofile-use=$target/portunus.profdata" "$features"
+build "-Cprofile-use=$target/portunus.profdata"
 echo "$target/release/portunus"
