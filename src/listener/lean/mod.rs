@@ -83,7 +83,7 @@ pub(super) async fn serve<H: Handler>(visit: Arc<Visit<H>>, stream: Stream, pres
                     called => {
                         let answer = match called {
                             Some(Poll::Ready(answer)) => line.last_hints(here, answer),
-                            _ => connection::overloaded(here),
+                            Some(Poll::Pending) | None => connection::overloaded(here),
                         };
                         asked.keep_alive &= !answer::closes(answer.headers())
                             && line.control().order(cx.waker()) == Order::Serve;
@@ -98,7 +98,7 @@ pub(super) async fn serve<H: Handler>(visit: Arc<Visit<H>>, stream: Stream, pres
             };
             match polled {
                 Poll::Pending => line.poll_end(cx).map(|()| Err(BrokenOff)),
-                sent => sent,
+                sent @ Poll::Ready(_) => sent,
             }
         });
         if sent.await.is_err() {
@@ -124,6 +124,7 @@ fn begin<H: Handler>(
 }
 
 /// What has come.
+#[expect(clippy::large_enum_variant, reason = "nearly all of them are requests, and a box for each costs")]
 enum Heard {
     Request(Whole),
     /// Something that is not for us.
