@@ -119,7 +119,9 @@ fn framing(fields: &[httparse::Header<'_>]) -> Option<Framing> {
                     _ => return None,
                 }
             }
-            14 if is(field, "content-length") && length.replace(number(field.value)?).is_some() => return None,
+            14 if is(field, "content-length") && length.replace(number(field.value)?).is_some() => {
+                return None;
+            }
             17 if is(field, "transfer-encoding") => return None,
             _ => {}
         }
