@@ -3,7 +3,7 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-/// An imitation longer than this imitates nothing that is listed.
+/// An imitation longer than this imitates no listed name, but may be one of a listed family.
 const LONGEST: usize = 128;
 
 /// Names with what they mean.
@@ -71,11 +71,12 @@ impl<C: Copy> Sieve<C> {
     /// What a name means that is another spelling of a listed one: `_` and `.` for `-`. Servers that turn names
     /// into variables cannot tell them apart.
     pub(super) fn imitated(&self, name: &str) -> Option<C> {
-        if name.len() > LONGEST || !self.can_mean(name) || !name.bytes().any(|b| matches!(b, b'_' | b'.')) {
+        if !self.can_mean(name) || !name.bytes().any(|b| matches!(b, b'_' | b'.')) {
             return None;
         }
         let mut folded = [0; LONGEST];
-        let folded = &mut folded[..name.len()];
+        // Of a longer name its beginning is looked at: it may be of a listed family.
+        let folded = &mut folded[..name.len().min(LONGEST)];
         for (to, from) in folded.iter_mut().zip(name.bytes()) {
             *to = if matches!(from, b'_' | b'.') { b'-' } else { from };
         }

@@ -240,6 +240,16 @@ fn field_name() -> impl Strategy<Value = String> {
     })
 }
 
+#[test]
+fn an_imitation_of_a_family_is_dropped_at_any_length() {
+    for length in [1, 100, 115, 116, 117, 500] {
+        for family in ["x_forwarded_", "x-forwarded_", "sec_fetch.", "x-forwarded-"] {
+            let name = format!("{family}{}", "v".repeat(length));
+            assert!(clean(&[(&name, "1")]).0.is_empty(), "{name}");
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2048))]
 
