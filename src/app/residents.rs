@@ -1,4 +1,7 @@
 //! The identities: what each signs in with, and the rooms that are its own.
+//!
+//! A table that is made at the start and never changes, not a concurrent map: an identity comes or goes with the
+//! configuration, which is read once, and a request finds its own by number without a lock.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
