@@ -32,6 +32,9 @@ pub enum PathFault {
     /// An escaped escape of something that this rule refuses: `%252e`.
     #[error("the path escapes a dot or a separator twice")]
     EscapedTwice,
+    /// An escaped space at the edge of a segment: some servers trim it.
+    #[error("a segment of the path begins or ends with a space")]
+    EdgeSpace,
 }
 
 /// Checks a path; its matching form.
@@ -108,7 +111,10 @@ fn check_segment(segment: &[u8], suspect: bool) -> Result<(), PathFault> {
         return Ok(());
     }
     let (mut dots, mut others) = (0, 0);
+    let (mut first, mut last) = (None, None);
     for byte in Unescaped(segment).take_while(|&byte| byte != b';') {
+        first = first.or(Some(byte));
+        last = Some(byte);
         match byte {
             b'.' => dots += 1,
             b' ' => {}
@@ -118,6 +124,7 @@ fn check_segment(segment: &[u8], suspect: bool) -> Result<(), PathFault> {
     match (dots, others) {
         (0, 0) => Err(PathFault::EmptySegment),
         (1 | 2, 0) => Err(PathFault::DotSegment),
+        _ if first == Some(b' ') || last == Some(b' ') => Err(PathFault::EdgeSpace),
         _ => Ok(()),
     }
 }
@@ -253,6 +260,10 @@ mod tests {
             ("/a%255cb", EscapedTwice),
             ("/a%2500", EscapedTwice),
             ("/a%25252e", EscapedTwice),
+            ("/a/%20z", EdgeSpace),
+            ("/a%20/z", EdgeSpace),
+            ("/a%20;v=1/z", EdgeSpace),
+            ("/z%20", EdgeSpace),
             ("", EmptySegment),
             ("a/b", EmptySegment),
         ];

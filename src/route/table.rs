@@ -163,7 +163,8 @@ impl NoRoute {
     pub fn hint(&self) -> &'static str {
         match self {
             Self::PathRefused(_) => {
-                "send the path in its plain form: no dot segments, no double slashes, no escaped separators"
+                "send the path in its plain form: no dot segments, no double slashes, no escaped separators, no \
+                 space at the edge of a segment"
             }
             Self::TargetTooLong(_) => "send what is long in the body",
             Self::OriginNotAllowed => {
