@@ -146,11 +146,12 @@ def main():
             print("$ portunus run &")
             print(masked(line))
             new = [("new password: ", FIRST), ("again: ", FIRST)]
-            terminal.run(f"register --email {EMAIL} --name New", [("code ", portal.mailed), *new])
-            terminal.run(f"login --email {EMAIL}", [("password", FIRST), ("code", portal.mailed)])
-            terminal.run("mfa setup otp", [("code", portal.shown)])
+            terminal.run(f"register --email {EMAIL} --name New", [("code from the e-mail", portal.mailed), *new])
+            terminal.run(f"login --email {EMAIL}", [("password", FIRST), ("code from the e-mail", portal.mailed)])
+            terminal.run("mfa setup otp", [("code from the authenticator", portal.shown)])
             terminal.run("logout")
-            terminal.run(f"login --email {EMAIL} --mfa otp", [("password", FIRST), ("code", portal.shown)])
+            otp = [("password", FIRST), ("code from the authenticator", portal.shown)]
+            terminal.run(f"login --email {EMAIL} --mfa otp", otp)
             change = [("current password", FIRST), ("new password: ", SECOND), ("again: ", SECOND)]
             terminal.run("password change", change)
             terminal.run("whoami")

@@ -452,6 +452,8 @@ async fn one_whose_requests_stand_still_leaves_room_for_the_others() {
         requests(&world, "alice").await,
         serde_json::json!({ "under_way": 3, "limit": 3, "refused": 2 })
     );
+    // His answer has been read, and a moment later its place is free.
+    under_way(&world, "bob", 0).await;
     let metrics = admin_get(&world, "/metrics").await;
     for line in [
         "portunus_identity_in_flight{identity=\"alice\"} 3",
