@@ -133,8 +133,10 @@ impl Proxy {
                 outgoing.set_bearer(newer.lease.bearer());
                 let bearers_left = bearers_left - 1;
                 let reply = self.upstream.send_hearing(&outgoing, &self.teller(caller)).await?;
-                if newer.is_fresh || bearers_left == 0 || reply.status() != StatusCode::UNAUTHORIZED {
-                    // A 401 right after a refresh is the endpoint's own answer.
+                let is_own = newer.is_fresh && self.house.session.is_in_use(&newer.lease);
+                if is_own || bearers_left == 0 || reply.status() != StatusCode::UNAUTHORIZED {
+                    // A 401 right after a refresh is the endpoint's own answer, unless others have been refused with
+                    // that bearer, too: where hundreds waited for it, it may have ended while they were served.
                     return Ok(self.pass(reply, Some(&newer.lease), &route, caller));
                 }
                 let (kept, lease) = (Some(outgoing), Some(newer.lease));

@@ -39,16 +39,22 @@ impl Proxy {
             outgoing.only_once();
         }
         let mut bearers_left = if route.replay().allows(&method) { NEWER_BEARERS } else { 0 };
+        let mut is_fresh = false;
         let mut new_channel = route.replay() != Replay::Never;
         loop {
             let stale = match self.exchange(&outgoing, &passage, caller).await {
                 Ok(answer) => match answer.reading.verdict() {
-                    Verdict::BearerRefused if bearers_left > 0 => {
+                    // As for a plain request: right after a refresh it is the endpoint's own answer.
+                    Verdict::BearerRefused
+                        if bearers_left > 0
+                            && !(is_fresh
+                                && lease.as_deref().is_some_and(|lease| session.is_in_use(lease))) =>
+                    {
                         let Some(newer) = self.newer(lease.as_deref()).await? else {
                             return self.conclude(answer, &method, &path, &passage, lease, caller).await;
                         };
                         self.counters.add(Count::ReplayedBearer);
-                        bearers_left = if newer.is_fresh { 0 } else { bearers_left - 1 };
+                        (bearers_left, is_fresh) = (bearers_left - 1, newer.is_fresh);
                         outgoing.set_bearer(newer.lease.bearer());
                         lease = Some(newer.lease);
                         false

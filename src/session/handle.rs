@@ -128,6 +128,11 @@ impl SessionHandle {
         (!self.shared.has_ended(lease)).then(|| Arc::clone(lease))
     }
 
+    /// Whether this is the lease that everybody gets. It is not once somebody's refusal of it has been heard.
+    pub fn is_in_use(&self, lease: &Lease) -> bool {
+        self.current().is_some_and(|current| current.generation == lease.generation)
+    }
+
     /// A good lease; signs in or refreshes where that needs no person.
     ///
     /// A caller that goes away cancels nothing: the flight is the owner's, and serves the next who asks.
