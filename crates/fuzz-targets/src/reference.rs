@@ -72,7 +72,7 @@ fn one(bytes: &[u8]) -> Result<(Asked, usize), End> {
     let target = head.path.unwrap_or_default();
     let asked = Asked {
         method: head.method.unwrap_or_default().to_owned(),
-        target: origin_form(target).to_owned(),
+        target: origin_form(target),
         body,
     };
     Ok((asked, ends))
@@ -119,9 +119,12 @@ fn number(text: &[u8], radix: u32) -> Option<usize> {
     usize::from_str_radix(digits, radix).ok()
 }
 
-fn origin_form(target: &str) -> &str {
+/// Path and query of the target. An empty path goes on as `/`, with a query behind it or without (RFC 9112 section
+/// 3.2.1).
+fn origin_form(target: &str) -> String {
     let Some((_, rest)) = target.split_once("://").filter(|_| !target.starts_with('/')) else {
-        return target;
+        return target.to_owned();
     };
-    rest.find(['/', '?']).map_or("/", |at| &rest[at..])
+    let own = rest.find(['/', '?']).map_or("", |at| &rest[at..]);
+    if own.starts_with('/') { own.to_owned() } else { format!("/{own}") }
 }
