@@ -152,8 +152,8 @@ pub(super) enum Landing {
     Granted(Box<Held>),
     /// Another process's pair, newer than ours.
     Found(Box<Held>),
-    /// A person has to answer; if one just did in vain, why.
-    Asked(Box<Pending>, Option<SessionError>),
+    /// A person has to answer; if one just did in vain, why. What has become of the pair held meanwhile.
+    Asked(Box<Pending>, Option<SessionError>, Fate),
     /// It failed.
     Stopped(Stop, Fate),
     /// Signed out; whether the portal knows.

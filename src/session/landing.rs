@@ -34,7 +34,10 @@ impl<P: Portal> Owner<P> {
                 tracing::debug!(identity = %self.tools.settings.identity, generation, "renewed by another process");
                 self.granted(*pair);
             }
-            Landing::Asked(pending, in_vain) => self.asked(pending, in_vain),
+            Landing::Asked(pending, in_vain, fate) => {
+                self.suffer(fate, false);
+                self.asked(pending, in_vain);
+            }
             Landing::Stopped(stop, fate) => {
                 self.suffer(fate, suspected && is_final(&stop));
                 self.failed(stop);
@@ -56,6 +59,8 @@ impl<P: Portal> Owner<P> {
         (self.phase, self.before) = (Phase::Ready, None);
         let lease = Arc::clone(&pair.lease);
         self.hold(pair);
+        // Before anybody has it: whoever is refused with it at once asks whether it is the one that everybody gets.
+        self.publish();
         // Even one that is over already: they waited for it, and asking again would not give a longer one.
         self.waiting.answer(|ask| ask.accepts(lease.generation).then(|| Ok(Arc::clone(&lease))));
         if let Some(Person::Lease(reply)) = self.person.take() {

@@ -95,11 +95,11 @@ impl<P: Portal> Owner<P> {
                 Answered::Still(pending, error) if giver == Giver::Mailbox => {
                     let identity = &tools.settings.identity;
                     tracing::warn!(%identity, %error, code = error.code, "the mailed code did not sign in");
-                    Landing::Asked(pending, None)
+                    Landing::Asked(pending, None, Fate::Kept)
                 }
                 Answered::Still(pending, error) => {
                     let pause = error.kind.asked_pause();
-                    Landing::Asked(pending, Some(SessionError::for_now(error, pause)))
+                    Landing::Asked(pending, Some(SessionError::for_now(error, pause)), Fate::Kept)
                 }
                 Answered::Over(stop) => Landing::Stopped(stop, Fate::Kept),
             }
@@ -125,12 +125,14 @@ impl<P: Portal> Owner<P> {
                 Err(landing) => return landing,
             };
             match tools.resend(pending, method).await {
-                (pending, Ok(())) => Landing::Asked(Box::new(pending), None),
+                (pending, Ok(())) => Landing::Asked(Box::new(pending), None, Fate::Kept),
                 (pending, Err(Stop::ForNow(error))) => {
                     let pause = error.kind.asked_pause();
-                    Landing::Asked(Box::new(pending), Some(SessionError::for_now(error, pause)))
+                    Landing::Asked(Box::new(pending), Some(SessionError::for_now(error, pause)), Fate::Kept)
                 }
-                (pending, Err(Stop::Later(error, _))) => Landing::Asked(Box::new(pending), Some(error)),
+                (pending, Err(Stop::Later(error, _))) => {
+                    Landing::Asked(Box::new(pending), Some(error), Fate::Kept)
+                }
                 (_, Err(stop @ Stop::Person(_))) => Landing::Stopped(stop, Fate::Kept),
             }
         });

@@ -101,7 +101,7 @@ impl<P: Portal> Tools<P> {
         };
         match self.log_in(login).await {
             Ok(Entered::Tokens(tokens, origin)) => self.grant(tokens, origin, next).await,
-            Ok(Entered::Asked(pending)) => Landing::Asked(pending, None),
+            Ok(Entered::Asked(pending)) => Landing::Asked(pending, None, fate),
             Err(stop) => {
                 count(&self.tally.logins_failed);
                 Landing::Stopped(stop, fate)

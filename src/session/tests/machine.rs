@@ -438,3 +438,23 @@ prop_state_machine! {
     #[test]
     fn nothing_leaves_anybody_stuck_and_nothing_is_used_too_often(sequential 1..60 => Machine);
 }
+
+/// What the machine has found: it was sent again after the code had been asked for in vain.
+#[test]
+fn a_refused_refresh_token_is_gone_also_where_the_login_in_its_place_asks_for_a_code() {
+    let mut model = Model { set_up: SetUp::Backup, held: HashSet::new(), windows: 1, persons: 0 };
+    let mut machine = Machine::init_test(&model);
+    for event in [
+        Event::SignIn,
+        Event::Fail(Op::Refresh, PortalErrorKind::CredentialsRefused),
+        Event::Answer("person"),
+        Event::Complain,
+        Event::SignInByBackupCode,
+        Event::Complain,
+    ] {
+        model = <Model as ReferenceStateMachine>::apply(model, &event);
+        machine = <Machine as StateMachineTest>::apply(machine, &model, event);
+    }
+    assert_eq!(machine.world.portal.state().refresh_tokens.len(), 1);
+    Machine::teardown(machine, model);
+}
