@@ -120,6 +120,11 @@ impl Proxy {
         }
     }
 
+    /// Whether a 401 to a newer bearer is the endpoint's own answer, and nothing that another bearer would help.
+    fn is_own_refusal(&self, newer: &Newer, path: &str) -> bool {
+        newer.is_fresh && self.house.session.is_endpoints_own(&newer.lease, path)
+    }
+
     /// Passes interim answers on to whoever asked.
     fn teller(&self, caller: &Caller) -> impl Fn(StatusCode, &HeaderMap) + Send + Sync {
         |status, headers| self.house.responder.tell(caller, status, headers)
@@ -158,9 +163,9 @@ struct Newer {
     is_fresh: bool,
 }
 
-/// How often a request goes out again for its bearer: with one that is fresh, or with one that was there and,
-/// if that is refused too, with a fresh one.
-const NEWER_BEARERS: u8 = 2;
+/// How often a request goes out again for its bearer: with one that is fresh, or with one that was there and, if that
+/// is refused too, with a fresh one. More often only where many were refused together.
+const NEWER_BEARERS: u8 = 4;
 
 /// A method that never has content is not sealed unless it has some; the others are, even without (ruling 4).
 fn carries_body(parts: &Parts, body: &Content) -> bool {

@@ -133,10 +133,8 @@ impl Proxy {
                 outgoing.set_bearer(newer.lease.bearer());
                 let bearers_left = bearers_left - 1;
                 let reply = self.upstream.send_hearing(&outgoing, &self.teller(caller)).await?;
-                let is_own = newer.is_fresh && self.house.session.is_in_use(&newer.lease);
-                if is_own || bearers_left == 0 || reply.status() != StatusCode::UNAUTHORIZED {
-                    // A 401 right after a refresh is the endpoint's own answer, unless others have been refused with
-                    // that bearer, too: where hundreds waited for it, it may have ended while they were served.
+                let is_final = reply.status() != StatusCode::UNAUTHORIZED || bearers_left == 0;
+                if is_final || self.is_own_refusal(&newer, uri.path()) {
                     return Ok(self.pass(reply, Some(&newer.lease), &route, caller));
                 }
                 let (kept, lease) = (Some(outgoing), Some(newer.lease));

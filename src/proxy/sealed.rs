@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::request::Parts;
 use http::{Method, Response, response};
 
-use super::{House, NEWER_BEARERS, Proxy, Settings};
+use super::{House, NEWER_BEARERS, Newer, Proxy, Settings};
 use crate::channel::EnvelopeForm;
 use crate::clock::SharedClock;
 use crate::portal::{EmptyBody, Reading, Unsealed, Verdict, unseal};
@@ -39,24 +39,23 @@ impl Proxy {
             outgoing.only_once();
         }
         let mut bearers_left = if route.replay().allows(&method) { NEWER_BEARERS } else { 0 };
-        let mut is_fresh = false;
+        let mut newest: Option<Newer> = None;
         let mut new_channel = route.replay() != Replay::Never;
         loop {
             let stale = match self.exchange(&outgoing, &passage, caller).await {
                 Ok(answer) => match answer.reading.verdict() {
-                    // As for a plain request: right after a refresh it is the endpoint's own answer.
                     Verdict::BearerRefused
                         if bearers_left > 0
-                            && !(is_fresh
-                                && lease.as_deref().is_some_and(|lease| session.is_in_use(lease))) =>
+                            && !newest.as_ref().is_some_and(|newer| self.is_own_refusal(newer, &path)) =>
                     {
                         let Some(newer) = self.newer(lease.as_deref()).await? else {
                             return self.conclude(answer, &method, &path, &passage, lease, caller).await;
                         };
                         self.counters.add(Count::ReplayedBearer);
-                        (bearers_left, is_fresh) = (bearers_left - 1, newer.is_fresh);
+                        bearers_left -= 1;
                         outgoing.set_bearer(newer.lease.bearer());
-                        lease = Some(newer.lease);
+                        lease = Some(Arc::clone(&newer.lease));
+                        newest = Some(newer);
                         false
                     }
                     Verdict::ChannelStale | Verdict::NeedsChannel if new_channel => true,

@@ -34,8 +34,11 @@ impl Proxy {
             && let Some(newer) = self.newer(lease.as_deref()).await?
         {
             self.counters.add(Count::ReplayedBearer);
-            bearers_left = if newer.is_fresh { 0 } else { bearers_left - 1 };
+            bearers_left -= 1;
             reply = self.upstream.send(handshake(Some(&newer.lease), parts.clone())).await?;
+            if reply.status() == StatusCode::UNAUTHORIZED && self.is_own_refusal(&newer, parts.uri.path()) {
+                break;
+            }
             lease = Some(newer.lease);
         }
         match answers::switch(&self.house.responder, reply, caller) {

@@ -1,7 +1,7 @@
 //! How everybody else speaks to a session: read by watch, ask by mailbox.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use tokio::sync::{Notify, mpsc, oneshot, watch};
@@ -14,8 +14,8 @@ use super::status::Published;
 use super::tally::{Counters, Jumps, Tally};
 use super::waiting::{Ask, ask};
 use super::{
-    Challenge, Credentials, FactorKind, Findings, FoundSetting, Lease, MemoryStore, OpenChannel, Passage,
-    Portal, SessionError, Settings, Status, Store, Tokens,
+    Challenge, Credentials, FactorKind, Findings, FoundSetting, Generation, Lease, MemoryStore, OpenChannel,
+    Passage, Portal, SessionError, Settings, Status, Store, Tokens,
 };
 use crate::clock::SharedClock;
 use crate::secret::OneTimeCode;
@@ -48,7 +48,26 @@ pub(super) struct Shared {
     /// The newest generation that a client logged out, one up; zero for none.
     ended: AtomicU64,
     pub(super) end_noticed: Notify,
+    doubts: Doubts,
     closing: watch::Sender<bool>,
+}
+
+/// Which endpoint was the first to refuse a lease right after the portal gave it.
+#[derive(Debug, Default)]
+struct Doubts(Mutex<Option<(Generation, String)>>);
+
+impl Doubts {
+    /// Whether no other endpoint has refused it before; notes that this one has.
+    fn is_alone(&self, lease: Generation, path: &str) -> bool {
+        let mut first = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*first {
+            Some((refused, by)) if *refused == lease => by == path,
+            Some(_) | None => {
+                *first = Some((lease, path.to_owned()));
+                true
+            }
+        }
+    }
 }
 
 impl Shared {
@@ -104,6 +123,7 @@ impl SessionHandle {
             findings: portal.findings(),
             ended: AtomicU64::new(0),
             end_noticed: Notify::new(),
+            doubts: Doubts::default(),
             closing,
         });
         let (asks, mailbox) = mpsc::channel(settings.max_waiting.max(1));
@@ -128,9 +148,14 @@ impl SessionHandle {
         (!self.shared.has_ended(lease)).then(|| Arc::clone(lease))
     }
 
-    /// Whether this is the lease that everybody gets. It is not once somebody's refusal of it has been heard.
-    pub fn is_in_use(&self, lease: &Lease) -> bool {
-        self.current().is_some_and(|current| current.generation == lease.generation)
+    /// Whether a 401 to this lease, right after the portal gave it, is the endpoint's own answer (PROTOCOL section 13).
+    ///
+    /// It is not once somebody's refusal of the lease has been heard, and not where two endpoints refuse it: where
+    /// hundreds have waited for it and are served at once, it may have ended while they were, and none of them would be
+    /// the first to say so.
+    pub fn is_endpoints_own(&self, lease: &Lease, path: &str) -> bool {
+        let is_in_use = self.current().is_some_and(|current| current.generation == lease.generation);
+        is_in_use && self.shared.doubts.is_alone(lease.generation, path)
     }
 
     /// A good lease; signs in or refreshes where that needs no person.

@@ -89,6 +89,33 @@ async fn a_401_right_after_a_refresh_is_the_endpoints_own_and_the_session_stays(
     assert!(world.stop().await);
 }
 
+/// Where many have waited for a bearer and are served with it at once, it can end before the last of them is: none of
+/// them is the first to be refused with it before others are, so each would take that for the endpoint's own answer.
+#[tokio::test]
+async fn a_bearer_that_ends_while_many_are_served_with_it_costs_one_of_them_its_answer_at_most() {
+    const MANY: u32 = 20;
+    let world = warm(WorldOptions::default()).await;
+    world.sim.expire_access_tokens();
+    // All are refused before there is a new one; the third to be served with that ends it.
+    world.sim.next_on(REFRESH, Fault::Delay(Duration::from_millis(500)));
+    world.sim.plan(Some("items"), MANY + 2, 1, Fault::ExpireTokens);
+    let asking = (0..MANY).map(|n| {
+        let (client, path) = (world.client.clone(), world.path(&format!("items/{n}")));
+        tokio::spawn(async move { client.get(&path).await.status })
+    });
+    let mut refused = 0;
+    for status in futures_util::future::join_all(asking).await {
+        match status.unwrap().as_u16() {
+            200 => {}
+            401 => refused += 1,
+            other => panic!("{other}"),
+        }
+    }
+    assert!(refused <= 1, "{refused}: whoever is the first cannot know better, all others do");
+    assert_eq!((world.sim.counters().refreshed, world.sim.pending_faults()), (2, 0));
+    assert!(world.stop().await);
+}
+
 #[tokio::test]
 async fn a_wrong_current_password_that_looks_like_a_401_reaches_the_client() {
     let world = warm(WorldOptions::preset(Preset::Wiki)).await;
