@@ -45,5 +45,6 @@ pub mod pieces;
 pub mod places;
 pub mod private_file;
 pub mod secret;
+pub mod splice;
 pub mod state_dir;
 pub mod telemetry;

@@ -24,6 +24,7 @@ use super::lean::Next;
 use super::socket::{Socket, Stream};
 use super::witness::Witness;
 use super::{Content, Handler, Interim, Limits, Peer, Settings, lean, secure};
+use crate::splice::{Pipe, Source};
 
 /// hyper keeps up to this many heads on the stack, and more or fewer on the heap, 5 % dearer.
 const HYPER_MAX_HEADERS: usize = 100;
@@ -309,6 +310,16 @@ impl<H: Handler> Body for Answer<H> {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
+    }
+}
+
+impl<H: Handler> Source for Answer<H> {
+    fn poll_splice(
+        &mut self,
+        cx: &mut Context<'_>,
+        pipe: &mut Pipe,
+    ) -> Option<Poll<Result<usize, Self::Error>>> {
+        self.body.poll_splice(cx, pipe)
     }
 }
 

@@ -7,14 +7,12 @@ use bytes::Bytes;
 use http::{Request, Response};
 
 use super::{Content, Interim, Peer};
+use crate::splice::Source;
 
 /// What answers requests. One value serves all connections of a worker.
 pub trait Handler: Send + Sync + 'static {
     /// The body of an answer.
-    type Body: http_body::Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>>
-        + Send
-        + Unpin
-        + 'static;
+    type Body: Source<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + Unpin + 'static;
 
     /// Answers one request. The future is dropped when the client goes away. `interim` takes what is to be said
     /// before the answer.

@@ -94,6 +94,14 @@ impl Stream {
         }
     }
 
+    /// The connection itself, where its bytes are the client's as they are.
+    pub(super) fn in_the_clear(&self) -> Option<&TcpStream> {
+        match self {
+            Self::Tcp(stream) => Some(stream),
+            Self::Tls(_) | Self::Unix(_) => None,
+        }
+    }
+
     pub(super) fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
             Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),

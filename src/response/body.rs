@@ -11,6 +11,7 @@ use http_body::{Body as _, Frame, SizeHint};
 
 use crate::places::Place;
 use crate::route::HeaderPolicy;
+use crate::splice::{Pipe, Source};
 use crate::upstream::{ReplyBody, UpstreamError};
 
 /// A response's body: bytes at hand, the portal's stream, or nothing.
@@ -123,6 +124,28 @@ impl http_body::Body for Body {
             Self::Until(until) => until.body.size_hint(),
             Self::Placed(placed) => placed.body.size_hint(),
             Self::Broken(_) => SizeHint::default(),
+        }
+    }
+}
+
+impl Source for Body {
+    fn poll_splice(
+        &mut self,
+        cx: &mut Context<'_>,
+        pipe: &mut Pipe,
+    ) -> Option<Poll<Result<usize, UpstreamError>>> {
+        match self {
+            Self::Empty | Self::Full(_) | Self::Broken(_) | Self::WithTrailers(_) => None,
+            Self::Streamed(body) => body.poll_splice(cx, pipe),
+            Self::Placed(placed) => placed.body.poll_splice(cx, pipe),
+            // Its end has to be seen first, and is where a piece is asked for.
+            Self::Until(until) => match until.end.as_mut().poll(cx) {
+                Poll::Ready(()) => {
+                    *self = Self::Empty;
+                    Some(Poll::Ready(Err(UpstreamError::BearerEnded)))
+                }
+                Poll::Pending => until.body.poll_splice(cx, pipe),
+            },
         }
     }
 }

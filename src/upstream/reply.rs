@@ -16,6 +16,7 @@ use super::lean::Rest;
 use super::pool::Pool;
 use super::watch::{Waiting, Watch};
 use crate::held::{HeldBytes, Room};
+use crate::splice::{self, Pipe};
 
 /// What the portal answered.
 pub type Reply = http::Response<ReplyBody>;
@@ -190,6 +191,43 @@ impl ReplyBody {
         }
     }
 
+    /// What a read has brought, with the deadline moved on; nothing at the end.
+    fn after<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        polled: Poll<io::Result<Option<T>>>,
+    ) -> Poll<Result<Option<T>, UpstreamError>> {
+        match polled {
+            Poll::Ready(Ok(Some(some))) => {
+                if self.has_ended() {
+                    self.end();
+                } else if let Some(watch) = self.watch()
+                    && !watch.is_uploading()
+                {
+                    watch.disarm(); // until we wait again: a slow client is not the portal's fault
+                }
+                Poll::Ready(Ok(Some(some)))
+            }
+            Poll::Ready(Ok(None)) => {
+                self.end();
+                Poll::Ready(Ok(None))
+            }
+            Poll::Ready(Err(e)) => Poll::Ready(Err(self.broken(e))),
+            Poll::Pending => {
+                let Some(watch) = self.watch() else { return Poll::Pending };
+                if self.stalls && !watch.is_uploading() {
+                    watch.wait(Waiting::Answer);
+                }
+                if !self.has_a_task() && watch.poll_fired(cx).is_ready() {
+                    let stalled = UpstreamError::stalled_by(watch);
+                    self.source = Source::Ended;
+                    return Poll::Ready(Err(stalled));
+                }
+                Poll::Pending
+            }
+        }
+    }
+
     /// Whether a task of the connection's own is ended by the deadline.
     fn has_a_task(&self) -> bool {
         matches!(&self.source, Source::Hyper(hyper) if matches!(hyper.1, Holds::Conn { .. }))
@@ -230,35 +268,7 @@ impl Body for ReplyBody {
             Source::Lean(rest) => rest.poll_frame(cx),
             Source::Hyper(hyper) => Pin::new(&mut hyper.0).poll_frame(cx).map_err(io::Error::other),
         };
-        match polled {
-            Poll::Ready(Some(Ok(frame))) => {
-                if this.has_ended() {
-                    this.end();
-                } else if let Some(watch) = this.watch()
-                    && !watch.is_uploading()
-                {
-                    watch.disarm(); // until we wait again: a slow client is not the portal's fault
-                }
-                Poll::Ready(Some(Ok(frame)))
-            }
-            Poll::Ready(None) => {
-                this.end();
-                Poll::Ready(None)
-            }
-            Poll::Ready(Some(Err(e))) => Poll::Ready(Some(Err(this.broken(e)))),
-            Poll::Pending => {
-                let Some(watch) = this.watch() else { return Poll::Pending };
-                if this.stalls && !watch.is_uploading() {
-                    watch.wait(Waiting::Answer);
-                }
-                if !this.has_a_task() && watch.poll_fired(cx).is_ready() {
-                    let stalled = UpstreamError::stalled_by(watch);
-                    this.source = Source::Ended;
-                    return Poll::Ready(Some(Err(stalled)));
-                }
-                Poll::Pending
-            }
-        }
+        this.after(cx, polled.map(Option::transpose)).map(Result::transpose)
     }
 
     fn is_end_stream(&self) -> bool {
@@ -281,6 +291,18 @@ impl Body for ReplyBody {
             hint.set_upper(upper + ahead);
         }
         hint
+    }
+}
+
+impl splice::Source for ReplyBody {
+    fn poll_splice(
+        &mut self,
+        cx: &mut Context<'_>,
+        pipe: &mut Pipe,
+    ) -> Option<Poll<Result<usize, UpstreamError>>> {
+        let Source::Lean(rest) = &mut self.source else { return None };
+        let polled = self.ahead.is_empty().then(|| rest.poll_splice(cx, pipe))??;
+        Some(self.after(cx, polled.map_ok(Some)).map_ok(Option::unwrap_or_default))
     }
 }
 

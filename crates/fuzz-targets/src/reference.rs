@@ -70,11 +70,8 @@ fn one(bytes: &[u8]) -> Result<(Asked, usize), End> {
         _ => return Err(End::Unclear),
     };
     let target = head.path.unwrap_or_default();
-    let asked = Asked {
-        method: head.method.unwrap_or_default().to_owned(),
-        target: origin_form(target),
-        body,
-    };
+    let asked =
+        Asked { method: head.method.unwrap_or_default().to_owned(), target: origin_form(target), body };
     Ok((asked, ends))
 }
 

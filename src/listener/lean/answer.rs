@@ -13,6 +13,7 @@ use http_body::Body;
 use hyper::ext::ReasonPhrase;
 
 use super::Line;
+use crate::splice::{self, Pipe, Source};
 
 /// A head and a short content leave in one flat write up to this size; longer content is not copied.
 const GATHER_LIMIT: usize = 8 * 1024;
@@ -54,6 +55,8 @@ pub(super) struct Sending<B> {
     before: Vec<u8>,
     piece: Bytes,
     after: &'static [u8],
+    /// What comes by way of the kernel alone; there while it does.
+    pipe: Option<Pipe>,
     ended: bool,
 }
 
@@ -67,7 +70,7 @@ impl From<io::Error> for BrokenOff {
     }
 }
 
-impl<B: Body<Data = Bytes> + Unpin> Sending<B> {
+impl<B: Source<Data = Bytes> + Unpin> Sending<B> {
     /// The head, and what of the content is at hand, leave at once as far as the client takes them. `None` if that was
     /// all.
     pub(super) fn begin(
@@ -79,7 +82,8 @@ impl<B: Body<Data = Bytes> + Unpin> Sending<B> {
         let (parts, body) = answer.into_parts();
         let framing = framing(&parts, &body)?;
         let ended = asked.is_head || matches!(framing, Framing::Bodiless | Framing::Sized(0));
-        let mut sending = Self { body, framing, before: Vec::new(), piece: Bytes::new(), after: b"", ended };
+        let mut sending =
+            Self { body, framing, before: Vec::new(), piece: Bytes::new(), after: b"", pipe: None, ended };
         // Asked for before the head is written, so that both can leave together.
         let first = if ended { Poll::Pending } else { sending.poll_piece(cx) };
         if let Poll::Ready(Err(_)) = first {
@@ -121,11 +125,38 @@ impl<B: Body<Data = Bytes> + Unpin> Sending<B> {
                 self.before.drain(..of_before);
                 self.took(written - of_before);
             }
+            while let Some(pipe) = self.pipe.as_mut().filter(|pipe| pipe.holds() > 0) {
+                ready!(line.poll_write_pipe(cx, pipe))?;
+            }
             if self.ended {
                 return Poll::Ready(Ok(()));
             }
-            ready!(self.poll_piece(cx))?;
+            match self.poll_splice(cx, line) {
+                Some(filled) => ready!(filled)?,
+                None => ready!(self.poll_piece(cx))?,
+            }
         }
+    }
+
+    /// Gets more of a long content into the pipe, where it can be had like that.
+    fn poll_splice(&mut self, cx: &mut Context<'_>, line: &Line) -> Option<Poll<Result<(), BrokenOff>>> {
+        let Framing::Sized(left) = &mut self.framing else { return None };
+        if *left < splice::WORTHWHILE || line.stream.in_the_clear().is_none() {
+            self.pipe = None;
+            return None;
+        }
+        if self.pipe.is_none() {
+            self.pipe = Pipe::take();
+        }
+        Some(match self.body.poll_splice(cx, self.pipe.as_mut()?)? {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(Ok(filled)) => {
+                *left = left.saturating_sub(filled as u64);
+                self.ended = *left == 0;
+                Poll::Ready(Ok(()))
+            }
+            Poll::Ready(Err(_)) => Poll::Ready(Err(BrokenOff)),
+        })
     }
 
     fn is_taken(&self) -> bool {

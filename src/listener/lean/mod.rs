@@ -26,6 +26,7 @@ use super::connection::{self, Answer, Stay, Visit};
 use super::control::{Control, Order, Presence};
 use super::socket::Stream;
 use super::{Handler, Settings};
+use crate::splice::Pipe;
 
 /// How much one read takes. A request that is longer, with its content, is hyper's.
 const READ: usize = 16 * 1024;
@@ -223,6 +224,16 @@ impl Line {
             self.hints.append(&mut hints);
         }
         stay.end(answer)
+    }
+
+    /// Writes what the pipe holds; how much the client took. An end where there is no way for it.
+    fn poll_write_pipe(&mut self, cx: &mut Context<'_>, pipe: &mut Pipe) -> Poll<io::Result<usize>> {
+        let Some(stream) = self.stream.in_the_clear() else {
+            return Poll::Ready(Err(io::ErrorKind::Unsupported.into()));
+        };
+        let written = pipe.poll_drain(cx, stream);
+        self.control().write_blocked(written.is_pending());
+        written
     }
 
     /// Writes from three pieces that follow each other; how much the client took.

@@ -18,6 +18,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::*;
+use crate::splice::Source;
 
 mod extended;
 mod interim;
@@ -43,6 +44,8 @@ type Boxed = UnsyncBoxBody<Bytes, std::io::Error>;
 fn text(text: impl Into<Bytes>) -> Response<Boxed> {
     Response::new(Full::new(text.into()).map_err(|never| match never {}).boxed_unsync())
 }
+
+impl Source for Boxed {}
 
 impl Handler for Echo {
     type Body = Boxed;

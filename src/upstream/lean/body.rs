@@ -7,9 +7,10 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 
-use super::Lean;
 use super::chunks::{Chunks, Piece};
 use super::large::Large;
+use super::{Lean, Wire};
+use crate::splice::Pipe;
 use crate::upstream::pool::Pool;
 
 /// How a body's end is told (RFC 9112 section 6.3).
@@ -78,6 +79,30 @@ impl Rest {
                 Poll::Ready(Err(e)) => return Poll::Ready(Some(Err(e))),
             }
         }
+    }
+
+    /// Moves the next bytes of a long body into the pipe, where it comes in the clear and none of it was read ahead.
+    pub(in crate::upstream) fn poll_splice(
+        &mut self,
+        cx: &mut Context<'_>,
+        pipe: &mut Pipe,
+    ) -> Option<Poll<io::Result<usize>>> {
+        let (Framing::Sized(left), Wire::Plain(tcp), true) =
+            (&mut self.framing, &self.conn.wire, self.conn.read.is_empty())
+        else {
+            return None;
+        };
+        if *left == 0 {
+            return None;
+        }
+        Some(match pipe.poll_fill(cx, tcp, *left)? {
+            Poll::Ready(Ok(0)) => Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into())),
+            Poll::Ready(Ok(filled)) => {
+                *left -= filled as u64;
+                Poll::Ready(Ok(filled))
+            }
+            other => other,
+        })
     }
 
     /// What can be told from the bytes at hand.

@@ -33,7 +33,7 @@ use super::pool::Pool;
 use super::reply::{Reply, ReplyBody};
 use super::watch::Watch;
 use super::{Base, SealedHeaders, Told, UpstreamError};
-use crate::pieces;
+use crate::{pieces, splice};
 
 pub(super) use self::body::Rest;
 
@@ -60,6 +60,7 @@ pub(super) fn forget() {
     IN.take();
     large::forget();
     pieces::forget();
+    splice::forget();
 }
 
 /// One HTTP/1.1 connection. Dropping it closes it.
