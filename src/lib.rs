@@ -39,6 +39,7 @@ pub mod detect;
 // The cellar: used by all, knows none.
 pub mod canary;
 pub mod clock;
+pub mod fields;
 pub mod held;
 pub mod identity;
 pub mod pieces;

@@ -9,11 +9,11 @@ use std::sync::Arc;
 
 use futures_util::future::join_all;
 
-use super::{StartError, build, residents, settings, workers};
+use super::ground::Ground;
+use super::{StartError, build, residents, workers};
 use crate::clock::SharedClock;
 use crate::config::{Config, Environment};
-use crate::held::HeldBytes;
-use crate::listener::{self, Bound};
+use crate::listener;
 use crate::telemetry::Totals;
 
 /// Binds the sockets; what is given back serves them, for as long as it is polled. No admin API, no TLS.
@@ -27,15 +27,9 @@ pub async fn serve_here(
 ) -> Result<impl Future<Output = io::Result<()>> + Send + use<>, StartError> {
     let all = residents::fetch(config, &config.surroundings(environment, None)).await?;
     let bound = build::bind(config, environment)?;
-    let doors = bound.first().map(Bound::doors).unwrap_or_default();
-    let addresses: Vec<_> = doors.iter().map(|(_, address)| *address).collect();
-    let local_key = all.first().and_then(|(_, secrets)| secrets.local_key.clone());
-    let lobby = Arc::new(build::lobby(config, local_key, &doors)?);
-    let held = HeldBytes::new(config.limits.held_bytes);
-    let built = residents::build(all, &addresses, &clock, &held).await?;
+    let Ground { lobby, limits, built, .. } = Ground::lay(config, all, &bound, &clock).await?;
     // Nobody signs in, so nobody signs out.
     let (front, _forget) = workers::front(&lobby, &built, &Totals::default());
-    let limits = listener::Limits::new(settings::listener(config));
     Ok(async move {
         // What the session's owner is asked by lives as long as this.
         let _built = built;

@@ -14,6 +14,7 @@ mod door_tls;
 mod doors;
 mod ended;
 mod error;
+mod ground;
 #[cfg(feature = "fuzz")]
 mod here;
 mod metrics;
@@ -27,7 +28,6 @@ mod workers;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -37,9 +37,8 @@ use tokio::task::JoinHandle;
 use crate::admin::{self, AdminState};
 use crate::clock::SharedClock;
 use crate::config::{Config, Environment, Person};
-use crate::held::HeldBytes;
 use crate::identity::IdentityName;
-use crate::listener::{Bound, Door};
+use crate::listener::Door;
 use crate::session::SessionHandle;
 use crate::telemetry::Totals;
 
@@ -54,6 +53,7 @@ pub use residents::Resident;
 pub use store::try_store;
 pub use visit::{Visit, has_inherited, try_addresses};
 
+use ground::Ground;
 use residents::Built;
 use workers::Workers;
 
@@ -93,19 +93,12 @@ pub async fn start(
     let bound = build::bind(config, environment)?;
     let bound: Vec<_> = bound.into_iter().map(|bound| bound.with_tls(tls.clone())).collect();
     let admin_socket = config.admin_socket.as_deref().map(admin::bind).transpose()?;
-    // Every worker has the same.
-    let doors = bound.first().map(Bound::doors).unwrap_or_default();
-    let addresses: Vec<_> = doors.iter().map(|(_, address)| *address).collect();
-    let local_key = all.first().and_then(|(_, secrets)| secrets.local_key.clone());
-    let lobby = Arc::new(build::lobby(config, local_key, &doors)?);
-    // One for all of them.
-    let held = HeldBytes::new(config.limits.held_bytes);
-    let built = residents::build(all, &addresses, &clock, &held).await?;
+    let Ground { doors, addresses, lobby, held, limits, built } =
+        Ground::lay(config, all, &bound, &clock).await?;
     let residents: Vec<_> = built.iter().map(|built| built.resident.clone()).collect();
 
     let (stop, stopped) = watch::channel(false);
     let nobodys = Totals::default();
-    let limits = crate::listener::Limits::new(settings::listener(config));
     let rush = tokio::spawn(rush::give_back_after(limits.clone()));
     let workers = Workers::start(bound, &lobby, &built, &nobodys, &limits, &stopped)?;
     for Built { resident, upstream, .. } in &built {
@@ -134,7 +127,7 @@ pub async fn start(
     Ok(Running {
         addresses,
         scheme,
-        doors: doors.into_iter().map(|(door, _)| door).collect(),
+        doors,
         admin_socket: socket_path,
         residents,
         workers,

@@ -1,8 +1,9 @@
 //! The request path, top to bottom: listener, guard, route, session, channel, upstream, response.
 //!
-//! The outer function ([`Front`]) always answers; the inner ones use `?`. A request goes out again at most once for its
-//! bearer and once for its channel, and only when the answer proves that it was not processed, or when its
-//! method may be repeated (PROTOCOL sections 13 and 14). This room alone knows the order of the others.
+//! The outer function ([`Front`]) always answers; the inner ones use `?`. A request goes out again once for its bearer
+//! (more often only where many were refused together) and once for its channel, and only when the answer proves that
+//! it was not processed, or when its method may be repeated (PROTOCOL sections 13 and 14). This room alone knows the
+//! order of the others.
 
 mod body;
 mod expiry;

@@ -13,6 +13,7 @@ use http_body::Body;
 use hyper::ext::ReasonPhrase;
 
 use super::Line;
+use crate::fields;
 use crate::splice::{self, Pipe, Source};
 
 /// A head and a short content leave in one flat write up to this size; longer content is not copied.
@@ -256,7 +257,7 @@ fn head(parts: &response::Parts, framing: Framing, asked: Asked, out: &mut Vec<u
             17 if *name == TRANSFER_ENCODING => continue,
             _ => {}
         }
-        field(text.as_bytes(), value.as_bytes(), out);
+        fields::write(text.as_bytes(), value.as_bytes(), out);
     }
     match framing {
         Framing::Sized(0) if asked.is_head => {}
@@ -275,14 +276,6 @@ fn head(parts: &response::Parts, framing: Framing, asked: Asked, out: &mut Vec<u
     out.extend_from_slice(b"\r\n");
 }
 
-fn field(name: &[u8], value: &[u8], out: &mut Vec<u8>) {
-    out.reserve(name.len() + value.len() + 4);
-    out.extend_from_slice(name);
-    out.extend_from_slice(b": ");
-    out.extend_from_slice(value);
-    out.extend_from_slice(b"\r\n");
-}
-
 /// A server with a clock says when it answered (RFC 9110 section 6.6.1).
 fn date(out: &mut Vec<u8>) {
     let now = SystemTime::now();
@@ -292,15 +285,13 @@ fn date(out: &mut Vec<u8>) {
             *written = second;
             *text = httpdate::fmt_http_date(now);
         }
-        field(b"date", text.as_bytes(), out);
+        fields::write(b"date", text.as_bytes(), out);
     });
 }
 
 /// Whether the answer itself ends the connection.
 pub(super) fn closes(headers: &HeaderMap) -> bool {
-    headers.get(CONNECTION).is_some_and(|value| {
-        value.as_bytes().split(|&b| b == b',').any(|token| token.trim_ascii().eq_ignore_ascii_case(b"close"))
-    })
+    headers.get(CONNECTION).is_some_and(|value| fields::says_close(value.as_bytes()))
 }
 
 /// The three pieces as slices; how many there are.

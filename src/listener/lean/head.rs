@@ -6,12 +6,11 @@
 
 use std::mem::MaybeUninit;
 
-use http::header::{self, HeaderName};
 use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderValue, Method, Request, Uri};
+use http::{Method, Request, Uri};
 
 use crate::listener::{Content, Settings};
-use crate::pieces;
+use crate::{fields, pieces};
 
 /// As many fields as there is room for on the stack; hyper keeps as many.
 const MAX_FIELDS: usize = 100;
@@ -58,19 +57,9 @@ pub(super) fn request(bytes: &[u8], settings: &Settings) -> Option<Whole> {
     }
     // One piece of memory for the head and the content; the fields' values are slices of it.
     let kept = pieces::copy(&bytes[..taken]);
-    let slice = |part: &[u8]| {
-        let begins = part.as_ptr() as usize - bytes.as_ptr() as usize;
-        kept.slice(begins..begins + part.len())
-    };
-    let uri = Uri::from(PathAndQuery::from_maybe_shared(slice(target.as_bytes())).ok()?);
-    let mut headers = HeaderMap::with_capacity(raw.headers.len() + ROOM);
-    for field in raw.headers.iter() {
-        let name = match familiar(field.name) {
-            Some(name) => name,
-            None => HeaderName::from_bytes(field.name.as_bytes()).ok()?,
-        };
-        headers.append(name, HeaderValue::from_maybe_shared(slice(field.value)).ok()?);
-    }
+    let path = fields::slice(target.as_bytes(), bytes, &kept);
+    let uri = Uri::from(PathAndQuery::from_maybe_shared(path).ok()?);
+    let headers = fields::read(raw.headers, bytes, &kept, ROOM)?;
     let mut request = Request::new(Content::Whole(kept.slice(length..)));
     *request.method_mut() = method;
     *request.uri_mut() = uri;
@@ -141,21 +130,6 @@ fn number(digits: &[u8]) -> Option<usize> {
     digits
         .iter()
         .try_fold(0, |sum, digit| digit.is_ascii_digit().then(|| sum * 10 + usize::from(digit - b'0')))
-}
-
-/// The names that nearly every request has, as they are nearly always written: found without the table of all names.
-fn familiar(name: &str) -> Option<HeaderName> {
-    Some(match name {
-        "host" | "Host" => header::HOST,
-        "accept" | "Accept" => header::ACCEPT,
-        "user-agent" | "User-Agent" => header::USER_AGENT,
-        "connection" | "Connection" => header::CONNECTION,
-        "content-type" | "Content-Type" => header::CONTENT_TYPE,
-        "content-length" | "Content-Length" => header::CONTENT_LENGTH,
-        "accept-encoding" | "Accept-Encoding" => header::ACCEPT_ENCODING,
-        "accept-language" | "Accept-Language" => header::ACCEPT_LANGUAGE,
-        _ => return None,
-    })
 }
 
 #[cfg(test)]

@@ -13,9 +13,9 @@ use std::cell::RefCell;
 use std::future::{Future, poll_fn};
 use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use http::{Method, Response};
 use tokio::io::ReadBuf;
@@ -66,49 +66,65 @@ pub(super) struct Line {
 pub(super) async fn serve<H: Handler>(visit: Arc<Visit<H>>, stream: Stream, presence: Presence) -> Next {
     let mut line = Line { stream, presence, ahead: Vec::new(), hints: Vec::new() };
     loop {
-        let (stay, call, mut asked) = match poll_fn(|cx| line.poll_request(cx, visit.settings())).await {
+        let (stay, call, asked) = match poll_fn(|cx| line.poll_request(cx, visit.settings())).await {
             Heard::Request(whole) => begin(&visit, whole),
             Heard::Other => return Next::Hyper(Box::new((line.stream, line.presence, line.ahead))),
             Heard::End => return Next::Over,
         };
-        let (mut stay, mut call) = (Some(stay), pin!(call));
-        let mut sending = None;
-        let sent = poll_fn(|cx| {
-            let polled = match (&mut sending, stay.take()) {
-                (Some(sending), _) => Sending::poll(sending, cx, &mut line),
-                (none, Some(here)) => match call.as_mut().as_pin_mut().map(|call| call.poll(cx)) {
-                    Some(Poll::Pending) => {
-                        stay = Some(here);
-                        Poll::Pending
-                    }
-                    called => {
-                        let answer = match called {
-                            Some(Poll::Ready(answer)) => line.last_hints(here, answer),
-                            Some(Poll::Pending) | None => connection::overloaded(here),
-                        };
-                        asked.keep_alive &= !answer::closes(answer.headers())
-                            && line.control().order(cx.waker()) == Order::Serve;
-                        // Most answers leave at once.
-                        match Sending::begin(cx, &mut line, answer, asked)? {
-                            None => Poll::Ready(Ok(())),
-                            Some(begun) => none.insert(begun).poll(cx, &mut line),
-                        }
-                    }
-                },
-                (None, None) => Poll::Ready(Err(BrokenOff)),
-            };
-            match polled {
-                Poll::Pending => line.poll_end(cx).map(|()| Err(BrokenOff)),
-                sent @ Poll::Ready(_) => sent,
-            }
+        let mut turn = Turn { stay: Some(stay), call: pin!(call), asked, sending: None };
+        let sent = poll_fn(|cx| match turn.poll(cx, &mut line) {
+            Poll::Pending => line.poll_end(cx).map(|()| Err(BrokenOff)),
+            sent @ Poll::Ready(_) => sent,
         });
         if sent.await.is_err() {
             return Next::Over;
         }
-        if !asked.keep_alive {
+        if !turn.asked.keep_alive {
             let _ = poll_fn(|cx| line.stream.poll_shutdown(cx)).await;
             return Next::Over;
         }
+    }
+}
+
+/// One request's turn: its call, and then its answer.
+struct Turn<'a, H: Handler, F> {
+    /// Until there is an answer.
+    stay: Option<Stay<H>>,
+    /// None for a request that there was no room for.
+    call: Pin<&'a mut Option<F>>,
+    asked: Asked,
+    sending: Option<Sending<Answer<H>>>,
+}
+
+impl<H: Handler, F: Future<Output = Response<H::Body>>> Turn<'_, H, F> {
+    fn poll(&mut self, cx: &mut Context<'_>, line: &mut Line) -> Poll<Result<(), BrokenOff>> {
+        if let Some(sending) = &mut self.sending {
+            return sending.poll(cx, line);
+        }
+        let answer = ready!(self.poll_answer(cx, line))?;
+        self.asked.keep_alive &=
+            !answer::closes(answer.headers()) && line.control().order(cx.waker()) == Order::Serve;
+        // Most answers leave at once.
+        match Sending::begin(cx, line, answer, self.asked)? {
+            None => Poll::Ready(Ok(())),
+            Some(begun) => self.sending.insert(begun).poll(cx, line),
+        }
+    }
+
+    fn poll_answer(
+        &mut self,
+        cx: &mut Context<'_>,
+        line: &mut Line,
+    ) -> Poll<Result<Response<Answer<H>>, BrokenOff>> {
+        let answer = match self.call.as_mut().as_pin_mut() {
+            Some(call) => Some(ready!(call.poll(cx))),
+            None => None,
+        };
+        let stay = self.stay.take().ok_or(BrokenOff)?;
+        Poll::Ready(Ok(match answer {
+            Some(answer) => line.last_hints(stay, answer),
+            None => connection::overloaded(stay),
+        }))
     }
 }
 

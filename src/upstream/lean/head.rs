@@ -4,6 +4,7 @@ use http::header::{self, HeaderName};
 use http::{HeaderValue, Method};
 
 use super::Order;
+use crate::fields;
 use crate::upstream::outgoing::{Named, Outgoing, X_SC_VERSION};
 
 /// Request line, fields and the empty line (RFC 9112 section 3).
@@ -51,12 +52,7 @@ pub(super) fn render(order: Order<'_>, out: &mut Vec<u8>) {
 }
 
 fn field(name: &HeaderName, value: &HeaderValue, out: &mut Vec<u8>) {
-    let (name, value) = (name.as_str().as_bytes(), value.as_bytes());
-    out.reserve(name.len() + value.len() + 4);
-    out.extend_from_slice(name);
-    out.extend_from_slice(b": ");
-    out.extend_from_slice(value);
-    out.extend_from_slice(b"\r\n");
+    fields::write(name.as_str().as_bytes(), value.as_bytes(), out);
 }
 
 fn number(n: usize, out: &mut Vec<u8>) {

@@ -3,15 +3,14 @@
 use std::mem::MaybeUninit;
 
 use bytes::Bytes;
-use http::header::{self, HeaderName};
-use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Version};
+use http::{HeaderMap, Method, Response, StatusCode, Version};
 use hyper::ext::ReasonPhrase;
 
 use super::MAX_HEAD;
 use super::body::Framing;
-use crate::pieces;
 use crate::upstream::answer::{self, Afterwards};
 use crate::upstream::reply::is_event_stream;
+use crate::{fields, pieces};
 
 /// As many fields as hyper's client takes.
 const MAX_HEADERS: usize = 100;
@@ -72,7 +71,8 @@ pub(super) fn answer(bytes: &[u8], method: &Method) -> Result<Option<Heard>, &'s
     let status = raw.code.and_then(|code| StatusCode::from_u16(code).ok()).ok_or(NO_HTTP)?;
     // Interim answers are not the answer, but for the switch that nobody asked for.
     if status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS {
-        let headers = fields(raw.headers, bytes, &Bytes::copy_from_slice(&bytes[..length]))?;
+        let headers =
+            fields::read(raw.headers, bytes, &Bytes::copy_from_slice(&bytes[..length]), 0).ok_or(NO_HTTP)?;
         return Ok(Some(Heard::Interim { status, headers, taken: length }));
     }
     head(bytes, length, status, &raw, method).map(|parsed| Some(Heard::Final(parsed)))
@@ -80,37 +80,9 @@ pub(super) fn answer(bytes: &[u8], method: &Method) -> Result<Option<Heard>, &'s
 
 const NO_HTTP: &str = "it is not an HTTP message";
 
-/// The names that nearly every answer has, as they are nearly always written: found without the table of all names.
-fn familiar(name: &str) -> Option<HeaderName> {
-    Some(match name {
-        "date" | "Date" => header::DATE,
-        "server" | "Server" => header::SERVER,
-        "connection" | "Connection" => header::CONNECTION,
-        "content-type" | "Content-Type" => header::CONTENT_TYPE,
-        "cache-control" | "Cache-Control" => header::CACHE_CONTROL,
-        "content-length" | "Content-Length" => header::CONTENT_LENGTH,
-        _ => return None,
-    })
-}
-
 /// Whether a name is this one; `usual` is how it is nearly always written.
 fn is(name: &str, lower: &str, usual: &str) -> bool {
     name == usual || name == lower || name.eq_ignore_ascii_case(lower)
-}
-
-/// The fields, their values as slices of `kept`, which begins like `text`.
-fn fields(raw: &[httparse::Header<'_>], text: &[u8], kept: &Bytes) -> Result<HeaderMap, &'static str> {
-    let mut headers = HeaderMap::with_capacity(raw.len() + ROOM);
-    for field in raw {
-        let name = match familiar(field.name) {
-            Some(name) => name,
-            None => HeaderName::from_bytes(field.name.as_bytes()).map_err(|_| NO_HTTP)?,
-        };
-        let begins = field.value.as_ptr() as usize - text.as_ptr() as usize;
-        let value = kept.slice(begins..begins + field.value.len());
-        headers.append(name, HeaderValue::from_maybe_shared(value).map_err(|_| NO_HTTP)?);
-    }
-    Ok(headers)
 }
 
 fn head(
@@ -128,8 +100,7 @@ fn head(
             14 if is(field.name, "content-length", "Content-Length") => marks.note_length(field.value),
             17 if is(field.name, "transfer-encoding", "Transfer-Encoding") => marks.note_coding(field.value),
             10 if is(field.name, "connection", "Connection") => {
-                let close = |token: &[u8]| token.trim_ascii().eq_ignore_ascii_case(b"close");
-                keep_alive &= !field.value.split(|&b| b == b',').any(close);
+                keep_alive &= !fields::says_close(field.value);
             }
             12 if is(field.name, "content-type", "Content-Type") => stalls &= !is_event_stream(field.value),
             _ => {}
@@ -155,7 +126,7 @@ fn head(
     // One piece of memory for the head and a short body; the fields' values are slices of it.
     let taken = length + here.unwrap_or(0);
     let kept = pieces::copy(&text[..taken]);
-    let mut headers = fields(raw.headers, text, &kept)?;
+    let mut headers = fields::read(raw.headers, text, &kept, ROOM).ok_or(NO_HTTP)?;
     answer::strip(status, method, coded, &mut headers);
 
     let mut head = Response::new(());
