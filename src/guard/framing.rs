@@ -97,10 +97,14 @@ fn is_chunked(value: &HeaderValue) -> bool {
 }
 
 /// `1*DIGIT` without padding: sixty zeros are a number to one reader and an overflow to another.
+/// More digits than this, a petabyte, and readers that count in doubles (to 2^53) take it for another number.
+const MOST_DIGITS: usize = 15;
+
 fn is_plain_number(digits: &[u8]) -> bool {
     match digits {
         [] => false,
         [b'0', _, ..] => false,
+        _ if digits.len() > MOST_DIGITS => false,
         _ => digits.iter().all(u8::is_ascii_digit),
     }
 }
