@@ -75,6 +75,12 @@ pub struct Share {
     pub answered: u64,
 }
 
+impl Share {
+    fn missed(self) -> u64 {
+        self.all - self.answered
+    }
+}
+
 /// What the proxy's process weighs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Weight {
@@ -90,7 +96,7 @@ const SLACK: u64 = 8 << 20;
 impl Outcome {
     /// Whether all that is promised was kept.
     pub fn is_good(&self) -> bool {
-        let missed = self.idempotent.all - self.idempotent.answered;
+        let missed = self.idempotent.missed();
         self.wrong.is_empty()
             && self.duplicates == 0
             && missed <= (self.idempotent.all / 10_000).max(1)
@@ -186,9 +192,10 @@ pub async fn run(program: &Path, plan: Plan, mut say: impl FnMut(String)) -> Res
                 let seen = lock(&traffic.seen);
                 let weight = weight(&proxy).unwrap_or_default();
                 say(format!(
-                    "{minutes:3} min: {} asked, {} lost, {} wrong, {} MiB, {} descriptors",
+                    "{minutes:3} min: {} asked, {} lost ({} idempotent), {} wrong, {} MiB, {} descriptors",
                     seen.idempotent.all + seen.once.all,
                     seen.lost.values().sum::<u64>(),
+                    seen.idempotent.missed(),
                     seen.wrong.len(),
                     weight.resident >> 20,
                     weight.descriptors
