@@ -42,6 +42,7 @@ pub mod clock;
 pub mod fields;
 pub mod held;
 pub mod identity;
+pub mod inflow;
 pub mod pieces;
 pub mod places;
 pub mod private_file;

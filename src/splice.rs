@@ -47,6 +47,10 @@ pub trait Source: Body {
     ) -> Option<Poll<Result<usize, Self::Error>>> {
         None
     }
+
+    /// Goes on with what else its exchange has to do, such as sending what is left of the request, while nobody can take
+    /// more of the body.
+    fn poll_beside(&mut self, _cx: &mut Context<'_>) {}
 }
 
 /// Room in the kernel for what has left one socket and is not in the other.

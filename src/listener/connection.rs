@@ -24,6 +24,7 @@ use super::lean::Next;
 use super::socket::{Socket, Stream};
 use super::witness::Witness;
 use super::{Content, Handler, Interim, Limits, Peer, Settings, lean, secure};
+use crate::inflow::Inflow;
 use crate::splice::{Pipe, Source};
 
 /// hyper keeps up to this many heads on the stack, and more or fewer on the heap, 5 % dearer.
@@ -108,7 +109,7 @@ pub(super) async fn run<H: Handler>(worker: Arc<Worker<H>>, stream: Stream, peer
     let protocol = match &stream {
         Stream::Tls(stream) if secure::is_http2(stream) => Protocol::Http2,
         Stream::Tls(_) => Protocol::Http1,
-        Stream::Tcp(_) | Stream::Unix(_) => match sniff(&stream, &control).await {
+        Stream::Tcp(_) | Stream::Unix(_) | Stream::Lent(_) => match sniff(&stream, &control).await {
             Some(protocol) => protocol,
             None => return,
         },
@@ -183,7 +184,7 @@ impl<H: Handler> Visit<H> {
     /// What lives across an await here is kept for as long as the connection is: so little does, and what is taken
     /// apart or put together is so in functions beside.
     async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Result<Response<Answer<H>>, Infallible> {
-        let (stay, request, interim) = self.begin(request.map(Content::Coming));
+        let (stay, request, interim) = self.begin(request.map(|body| Content::Coming(Inflow::ByHyper(body))));
         let Self { worker, peer, control } = &*stay.visit;
         if !stay.admitted {
             return Ok(overloaded(stay));
@@ -320,6 +321,10 @@ impl<H: Handler> Source for Answer<H> {
         pipe: &mut Pipe,
     ) -> Option<Poll<Result<usize, Self::Error>>> {
         self.body.poll_splice(cx, pipe)
+    }
+
+    fn poll_beside(&mut self, cx: &mut Context<'_>) {
+        self.body.poll_beside(cx);
     }
 }
 

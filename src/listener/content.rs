@@ -1,29 +1,38 @@
 //! A request's content, as far as it has come.
 
 use std::fmt;
+use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
+
+use crate::inflow::Inflow;
 
 /// The content of a request (RFC 9110 section 6.4): what came together with its head, or what is still coming.
 pub enum Content {
     /// All of it; often nothing.
     Whole(Bytes),
     /// A stream.
-    Coming(Incoming),
+    Coming(Inflow),
+}
+
+impl Content {
+    /// None.
+    pub fn empty() -> Self {
+        Self::Whole(Bytes::new())
+    }
 }
 
 impl Body for Content {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = io::Error;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
         match &mut *self {
             Self::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
             Self::Whole(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),

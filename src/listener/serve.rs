@@ -231,6 +231,8 @@ async fn refuse(stream: Stream, answer: String) {
         Stream::Tcp(stream) => hear_out(stream, answer).await,
         Stream::Unix(stream) => hear_out(stream, answer).await,
         Stream::Tls(stream) => hear_out(*stream, answer).await,
+        // Nobody has read a request of it.
+        Stream::Lent(_) => {}
     }
 }
 

@@ -5,16 +5,18 @@ use std::fmt;
 use std::io::{self, IoSlice};
 use std::os::fd::AsFd;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 
 use bytes::Bytes;
-use rustix::net::RecvFlags;
+use rustix::net::{RecvFlags, Shutdown};
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::server::TlsStream;
 
 use super::control::Presence;
 use super::witness::Witness;
+use crate::inflow::Lane;
 
 /// A head and a small body leave in one flat write up to this size: gathering them costs less than a vectored
 /// write does. Beyond it the copy costs more, and large bodies must not be copied at all.
@@ -37,9 +39,32 @@ pub(super) enum Stream {
     /// Hands are shaken.
     Tls(Box<TlsStream<TcpStream>>),
     Unix(UnixStream),
+    /// TCP, while the content of a request is read elsewhere.
+    Lent(Arc<Lane>),
 }
 
 impl Stream {
+    /// How much of a request's content nobody has read, in bytes.
+    pub(super) fn left(&self) -> u64 {
+        match self {
+            Self::Lent(lane) => lane.left(),
+            Self::Tcp(_) | Self::Tls(_) | Self::Unix(_) => 0,
+        }
+    }
+
+    /// Whether somebody else reads from it.
+    pub(super) fn is_lent(&self) -> bool {
+        matches!(self, Self::Lent(lane) if lane.is_read())
+    }
+
+    /// The same after a request's content, which has been read to its end.
+    pub(super) fn taken_back(self) -> Self {
+        match self {
+            Self::Lent(lane) => lane.end().map_or_else(Self::Lent, Self::Tcp),
+            other => other,
+        }
+    }
+
     /// The first bytes that have arrived on the wire, left where they are; 0 at the end of the stream.
     pub(super) async fn peek(&self, into: &mut [u8]) -> io::Result<usize> {
         let mut peek = |fd: rustix::fd::BorrowedFd<'_>| {
@@ -52,6 +77,10 @@ impl Stream {
                 stream.async_io(Interest::READABLE, || peek(stream.as_fd())).await
             }
             Self::Unix(stream) => stream.async_io(Interest::READABLE, || peek(stream.as_fd())).await,
+            Self::Lent(lane) => {
+                let stream = lane.stream();
+                stream.async_io(Interest::READABLE, || peek(stream.as_fd())).await
+            }
         }
     }
 
@@ -61,6 +90,7 @@ impl Stream {
             Self::Tcp(stream) => stream.as_fd(),
             Self::Tls(stream) => stream.get_ref().0.as_fd(),
             Self::Unix(stream) => stream.as_fd(),
+            Self::Lent(lane) => lane.stream().as_fd(),
         };
         let mut first = [0; 1];
         rustix::net::recv(fd, &mut first, RecvFlags::PEEK | RecvFlags::DONTWAIT)
@@ -79,6 +109,10 @@ impl Stream {
             Self::Tcp(stream) => Pin::new(stream).poll_read(cx, into),
             Self::Tls(stream) => Pin::new(stream).poll_read(cx, into),
             Self::Unix(stream) => Pin::new(stream).poll_read(cx, into),
+            Self::Lent(lane) => {
+                let stream = lane.stream();
+                poll_try(|| stream.poll_read_ready(cx), || stream.try_read_buf(into)).map_ok(drop)
+            }
         }
     }
 
@@ -91,6 +125,10 @@ impl Stream {
             Self::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
             Self::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
             Self::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
+            Self::Lent(lane) => {
+                let stream = lane.stream();
+                poll_try(|| stream.poll_write_ready(cx), || stream.try_write_vectored(slices))
+            }
         }
     }
 
@@ -98,6 +136,7 @@ impl Stream {
     pub(super) fn in_the_clear(&self) -> Option<&TcpStream> {
         match self {
             Self::Tcp(stream) => Some(stream),
+            Self::Lent(lane) => Some(lane.stream()),
             Self::Tls(_) | Self::Unix(_) => None,
         }
     }
@@ -107,6 +146,9 @@ impl Stream {
             Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Lent(lane) => {
+                Poll::Ready(rustix::net::shutdown(lane.stream(), Shutdown::Write).map_err(io::Error::from))
+            }
         }
     }
 
@@ -115,14 +157,32 @@ impl Stream {
             Self::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
             Self::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
             Self::Unix(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Self::Lent(lane) => {
+                let stream = lane.stream();
+                poll_try(|| stream.poll_write_ready(cx), || stream.try_write(bytes))
+            }
         }
     }
 
     /// Only TLS holds anything back.
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
-            Self::Tcp(_) | Self::Unix(_) => Poll::Ready(Ok(())),
+            Self::Tcp(_) | Self::Unix(_) | Self::Lent(_) => Poll::Ready(Ok(())),
             Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
+        }
+    }
+}
+
+/// By readiness: tries, and waits on where it was mistaken.
+fn poll_try(
+    mut ready: impl FnMut() -> Poll<io::Result<()>>,
+    mut attempt: impl FnMut() -> io::Result<usize>,
+) -> Poll<io::Result<usize>> {
+    loop {
+        ready!(ready())?;
+        match attempt() {
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
+            done => return Poll::Ready(done),
         }
     }
 }

@@ -3,10 +3,10 @@
 use bytes::{Bytes, BytesMut};
 use http_body::Body as _;
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
 
 use super::Proxy;
 use crate::held::Room;
+use crate::inflow::Inflow;
 use crate::listener::{Content, TimedBody, TimedBodyError};
 use crate::response::ProxyError;
 use crate::telemetry::Count;
@@ -14,7 +14,7 @@ use crate::upstream::OutBody;
 
 impl Proxy {
     /// A plain request's body: at hand if it says that it is short and there is room, else the stream itself.
-    pub(super) async fn hold(&self, body: Incoming) -> Result<OutBody, ProxyError> {
+    pub(super) async fn hold(&self, body: Inflow) -> Result<OutBody, ProxyError> {
         let limit = self.house.settings.replay_body;
         match body.size_hint().exact() {
             Some(length) if length <= limit as u64 => match self.house.held.room_for(length as usize) {

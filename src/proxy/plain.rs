@@ -5,10 +5,10 @@ use std::sync::Arc;
 use http::request::Parts;
 use http::{HeaderValue, Method, Response, StatusCode, Uri, header};
 use http_body::Body as _;
-use hyper::body::Incoming;
 
 use super::body::Kept;
 use super::{NEWER_BEARERS, Proxy};
+use crate::inflow::Inflow;
 use crate::listener::Content;
 use crate::portal::{Reading, Verdict};
 use crate::response::{Body, Caller, ProxyError};
@@ -21,7 +21,7 @@ use crate::upstream::{OutBody, Outgoing, Reply};
 pub(super) struct Plain {
     outgoing: Outgoing,
     /// Unless there is none, or it is in `outgoing` already.
-    body: Option<Incoming>,
+    body: Option<Inflow>,
     route: Route,
     lease: Option<Arc<Lease>>,
     /// Whether the answer may change the sign-in itself.

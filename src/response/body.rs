@@ -148,6 +148,16 @@ impl Source for Body {
             },
         }
     }
+
+    fn poll_beside(&mut self, cx: &mut Context<'_>) {
+        match self {
+            Self::Empty | Self::Full(_) | Self::Broken(_) => {}
+            Self::Streamed(body) => body.poll_beside(cx),
+            Self::WithTrailers(with) => with.body.poll_beside(cx),
+            Self::Until(until) => until.body.poll_beside(cx),
+            Self::Placed(placed) => placed.body.poll_beside(cx),
+        }
+    }
 }
 
 impl Body {

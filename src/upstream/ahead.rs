@@ -23,6 +23,11 @@ impl OnInterim {
     pub fn new(told: impl Fn(StatusCode, &HeaderMap) + Send + Sync + 'static) -> Self {
         Self(Arc::new(told))
     }
+
+    /// Who is told.
+    pub(super) fn told(&self) -> &Told<'_> {
+        &*self.0
+    }
 }
 
 impl fmt::Debug for OnInterim {

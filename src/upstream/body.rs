@@ -1,6 +1,7 @@
 //! Bodies on their way out.
 
 use std::fmt;
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -8,10 +9,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 
 use super::ahead::{Gate, Waits};
 use super::watch::{Waiting, Watch};
+use crate::inflow::Inflow;
 
 /// A request's body: the client's own stream, or bytes at hand.
 pub enum OutBody {
@@ -20,7 +21,7 @@ pub enum OutBody {
     /// Bytes at hand, which can be sent again.
     Full(Bytes),
     /// The client's stream, which cannot.
-    Streamed(Incoming),
+    Streamed(Inflow),
 }
 
 impl OutBody {
@@ -54,7 +55,7 @@ pub(super) enum WireBody {
 
 /// The client's stream, with the deadlines of both its ends.
 pub(super) struct Upload {
-    body: Incoming,
+    body: Inflow,
     /// Of the connection or stream it goes out on; none until that is chosen.
     watch: Option<Arc<Watch>>,
     /// Until the portal says that it wants the body.
@@ -102,12 +103,12 @@ impl From<OutBody> for WireBody {
 
 impl Body for WireBody {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = io::Error;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
         match &mut *self {
             Self::Empty => Poll::Ready(None),
             Self::Full(bytes) => {
@@ -137,7 +138,7 @@ impl Body for WireBody {
 }
 
 impl Upload {
-    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
         if let Some(waits) = &mut self.waits {
             ready!(waits.poll(cx));
             self.waits = None;

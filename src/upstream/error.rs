@@ -94,7 +94,7 @@ pub enum UpstreamError {
     ClientStalled(Duration),
     /// The client's body broke off while it was forwarded.
     #[error("the client's body broke off")]
-    ClientBody(#[source] hyper::Error),
+    ClientBody(#[source] std::io::Error),
     /// The bearer that the request went out with has ended, and its answer ends with it (`at_expiry`).
     #[error("the bearer of this answer has ended")]
     BearerEnded,

@@ -11,7 +11,8 @@ use http::{HeaderName, HeaderValue, Method, Request, Uri, Version, request};
 
 use super::ahead::{Ahead, Gate};
 use super::body::WireBody;
-use super::{Base, Injected, Jar, OnInterim, OutBody, SealedHeaders};
+use super::{Base, Injected, Jar, OnInterim, OutBody, SealedHeaders, Told};
+use crate::inflow::{Inflow, Straight};
 use crate::pieces;
 
 /// The request's id, kept or made (ruling 14).
@@ -271,6 +272,22 @@ impl Outgoing {
             OutBody::Full(bytes) => bytes,
             OutBody::Empty | OutBody::Streamed(_) => &NOTHING,
         }
+    }
+
+    /// Its content, if that comes straight from the client's connection; from then on it has none.
+    pub(super) fn take_straight(&mut self) -> Option<Straight> {
+        match std::mem::replace(&mut self.body, OutBody::Empty) {
+            OutBody::Streamed(Inflow::Straight(content)) => Some(content),
+            other => {
+                self.body = other;
+                None
+            }
+        }
+    }
+
+    /// Who hears of the interim answers to it.
+    pub(super) fn told(&self) -> Option<&Told<'_>> {
+        self.interim.as_ref().map(OnInterim::told)
     }
 
     fn own(method: Method, path: &str, injected: &Injected) -> Self {

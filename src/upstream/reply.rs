@@ -304,6 +304,12 @@ impl splice::Source for ReplyBody {
         let polled = self.ahead.is_empty().then(|| rest.poll_splice(cx, pipe))??;
         Some(self.after(cx, polled.map_ok(Some)).map_ok(Option::unwrap_or_default))
     }
+
+    fn poll_beside(&mut self, cx: &mut Context<'_>) {
+        if let Source::Lean(rest) = &mut self.source {
+            rest.poll_beside(cx);
+        }
+    }
 }
 
 /// Whether a `Content-Type` is that of a stream that may be quiet for as long as it likes.

@@ -119,6 +119,15 @@ impl<B: Source<Data = Bytes> + Unpin> Sending<B> {
 
     /// Sends on until all has been taken.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>, line: &mut Line) -> Poll<Result<(), BrokenOff>> {
+        let polled = self.poll_on(cx, line);
+        if polled.is_pending() && line.stream.left() > 0 {
+            // A client may read nothing of the answer until all of its content has been taken.
+            self.body.poll_beside(cx);
+        }
+        polled
+    }
+
+    fn poll_on(&mut self, cx: &mut Context<'_>, line: &mut Line) -> Poll<Result<(), BrokenOff>> {
         loop {
             while !self.is_taken() {
                 let written = ready!(line.poll_write_pieces(cx, &self.before, &self.piece, self.after))?;

@@ -10,24 +10,27 @@ use http::uri::PathAndQuery;
 use http::{Method, Request, Uri};
 
 use crate::listener::{Content, Settings};
-use crate::{fields, pieces};
+use crate::{fields, pieces, splice};
 
 /// As many fields as there is room for on the stack; hyper keeps as many.
 const MAX_FIELDS: usize = 100;
 /// What the request gets on its way.
 const ROOM: usize = 4;
 
-/// A request that has come whole.
+/// A request that has come whole, or of which only content is still to come.
 pub(super) struct Whole {
     pub(super) request: Request<Content>,
     /// How many bytes it took.
     pub(super) taken: usize,
     /// The client keeps the connection.
     pub(super) keep_alive: bool,
+    /// How many bytes of its content are still to come.
+    pub(super) left: u64,
 }
 
-/// The request that `bytes` begin with; `None` if it has not come whole, or is not for this reader.
-pub(super) fn request(bytes: &[u8], settings: &Settings) -> Option<Whole> {
+/// The request that `bytes` begin with; `None` if it has not come whole, or is not for this reader. With `long`, its
+/// content may still be coming, if there is much of it.
+pub(super) fn request(bytes: &[u8], settings: &Settings, long: bool) -> Option<Whole> {
     // httparse would skip empty lines before it.
     if !bytes.first()?.is_ascii_uppercase() {
         return None;
@@ -51,8 +54,10 @@ pub(super) fn request(bytes: &[u8], settings: &Settings) -> Option<Whole> {
         return None;
     }
     let framing = framing(raw.headers)?;
-    let taken = length.checked_add(framing.length)?;
-    if taken > bytes.len() {
+    let whole = length.checked_add(framing.length)?;
+    let taken = whole.min(bytes.len());
+    let left = (whole - taken) as u64;
+    if left > 0 && !(long && left >= splice::WORTHWHILE) {
         return None;
     }
     // One piece of memory for the head and the content; the fields' values are slices of it.
@@ -64,7 +69,7 @@ pub(super) fn request(bytes: &[u8], settings: &Settings) -> Option<Whole> {
     *request.method_mut() = method;
     *request.uri_mut() = uri;
     *request.headers_mut() = headers;
-    Some(Whole { request, taken, keep_alive: framing.keep_alive })
+    Some(Whole { request, taken, keep_alive: framing.keep_alive, left })
 }
 
 /// A lone LF is the end of a line to one reader and not to another.
@@ -122,9 +127,9 @@ fn is(field: &httparse::Header<'_>, name: &str) -> bool {
     field.name.eq_ignore_ascii_case(name)
 }
 
-/// `1*DIGIT` without padding, of a length that is no overflow to anybody.
+/// `1*DIGIT` without padding, of a length that is no overflow to anybody (as in guard/framing.rs).
 fn number(digits: &[u8]) -> Option<usize> {
-    if digits.is_empty() || digits.len() > 9 || (digits[0] == b'0' && digits.len() > 1) {
+    if digits.is_empty() || digits.len() > 15 || (digits[0] == b'0' && digits.len() > 1) {
         return None;
     }
     digits
@@ -140,14 +145,14 @@ mod tests {
     use crate::listener::witness::Witness;
 
     fn taken(text: &str) -> Option<usize> {
-        request(text.as_bytes(), &Settings::default()).map(|whole| whole.taken)
+        request(text.as_bytes(), &Settings::default(), false).map(|whole| whole.taken)
     }
 
     #[test]
     fn a_plain_request_is_read_as_it_is() {
         let text = "POST /a/b?c=d HTTP/1.1\r\nHost: localhost:1\r\nX-A: 1\r\nx-a:  2 \r\n\
             content-length: 3\r\nConnection: close\r\n\r\nabcGET /";
-        let whole = request(text.as_bytes(), &Settings::default()).unwrap();
+        let whole = request(text.as_bytes(), &Settings::default(), false).unwrap();
         assert_eq!(&text[whole.taken..], "GET /");
         assert!(!whole.keep_alive);
         let (parts, content) = whole.request.into_parts();
@@ -206,11 +211,26 @@ mod tests {
         let text = "GET / HTTP/1.1\r\nhost: a\r\nx-a: b\r\n\r\n";
         let taken = |max_headers, max_head_bytes| {
             let settings = Settings { max_headers, max_head_bytes, ..Settings::default() };
-            request(text.as_bytes(), &settings).map(|whole| whole.taken)
+            request(text.as_bytes(), &settings, false).map(|whole| whole.taken)
         };
         assert_eq!(taken(2, text.len()), Some(text.len()));
         assert_eq!(taken(1, text.len()), None);
         assert_eq!(taken(2, text.len() - 1), None);
+    }
+
+    #[test]
+    fn long_content_may_be_coming_and_short_content_is_waited_for_by_hyper() {
+        let read = |length: u64, long| {
+            let text = format!("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: {length}\r\n\r\nabc");
+            request(text.as_bytes(), &Settings::default(), long)
+                .map(|one| (one.taken == text.len(), one.left))
+        };
+        let long = splice::WORTHWHILE + 3;
+        assert_eq!(read(long, true), Some((true, long - 3)));
+        assert_eq!(read(999_999_999_999_999, true), Some((true, 999_999_999_999_996)));
+        for (length, may) in [(long - 1, true), (long, false), (1_000_000_000_000_000, true)] {
+            assert_eq!(read(length, may), None, "{length}");
+        }
     }
 
     /// Requests and what is nearly one.
@@ -257,13 +277,13 @@ mod tests {
         /// A second reader agrees: no fault, and the next request begins where this one ends.
         #[test]
         fn what_is_taken_up_has_one_reading(bytes in nearly()) {
-            if let Some(whole) = request(&bytes, &Settings::default()) {
+            if let Some(whole) = request(&bytes, &Settings::default(), false) {
                 let mut witness = Witness::new(64 * 1024);
                 prop_assert_eq!(witness.read(&bytes[..whole.taken]), None);
                 prop_assert!(witness.is_between_requests());
                 let mut more = bytes[..whole.taken].to_vec();
                 more.pop();
-                prop_assert!(request(&more, &Settings::default()).is_none());
+                prop_assert!(request(&more, &Settings::default(), false).is_none());
             }
         }
     }

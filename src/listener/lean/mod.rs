@@ -16,6 +16,7 @@ use std::mem::MaybeUninit;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use http::{Method, Response};
 use tokio::io::ReadBuf;
@@ -25,13 +26,16 @@ use self::head::Whole;
 use super::connection::{self, Answer, Stay, Visit};
 use super::control::{Control, Order, Presence};
 use super::socket::Stream;
-use super::{Handler, Settings};
+use super::{Content, Handler, Settings};
+use crate::inflow::{Inflow, Straight};
 use crate::splice::Pipe;
 
 /// How much one read takes. A request that is longer, with its content, is hyper's.
 const READ: usize = 16 * 1024;
 /// How much is read ahead of the answer, of whatever comes after the request: enough to notice the client's end.
 const AHEAD: usize = 16 * 1024;
+/// For how long content that nobody wants is thrown away behind an answer.
+const LINGER: Duration = Duration::from_secs(1);
 
 thread_local! {
     /// Where requests are read to; one for each worker, so that a connection at rest holds none.
@@ -67,22 +71,31 @@ pub(super) async fn serve<H: Handler>(visit: Arc<Visit<H>>, stream: Stream, pres
     let mut line = Line { stream, presence, ahead: Vec::new(), hints: Vec::new() };
     loop {
         let (stay, call, asked) = match poll_fn(|cx| line.poll_request(cx, visit.settings())).await {
-            Heard::Request(whole) => begin(&visit, whole),
+            Heard::Request(mut whole) => {
+                if whole.left > 0 {
+                    line = line.lent(&mut whole, visit.settings().max_buffer_bytes);
+                }
+                begin(&visit, whole)
+            }
             Heard::Other => return Next::Hyper(Box::new((line.stream, line.presence, line.ahead))),
             Heard::End => return Next::Over,
         };
-        let mut turn = Turn { stay: Some(stay), call: pin!(call), asked, sending: None };
-        let sent = poll_fn(|cx| match turn.poll(cx, &mut line) {
-            Poll::Pending => line.poll_end(cx).map(|()| Err(BrokenOff)),
-            sent @ Poll::Ready(_) => sent,
-        });
-        if sent.await.is_err() {
+        let keep_alive = {
+            let mut turn = Turn { stay: Some(stay), call: pin!(call), asked, sending: None };
+            let sent = poll_fn(|cx| match turn.poll(cx, &mut line) {
+                Poll::Pending => line.poll_end(cx).map(|()| Err(BrokenOff)),
+                sent @ Poll::Ready(_) => sent,
+            });
+            if sent.await.is_err() {
+                return Next::Over;
+            }
+            turn.asked.keep_alive
+        };
+        if !keep_alive {
+            line.leave().await;
             return Next::Over;
         }
-        if !turn.asked.keep_alive {
-            let _ = poll_fn(|cx| line.stream.poll_shutdown(cx)).await;
-            return Next::Over;
-        }
+        line.stream = line.stream.taken_back();
     }
 }
 
@@ -102,8 +115,9 @@ impl<H: Handler, F: Future<Output = Response<H::Body>>> Turn<'_, H, F> {
             return sending.poll(cx, line);
         }
         let answer = ready!(self.poll_answer(cx, line))?;
-        self.asked.keep_alive &=
-            !answer::closes(answer.headers()) && line.control().order(cx.waker()) == Order::Serve;
+        self.asked.keep_alive &= !answer::closes(answer.headers())
+            && line.stream.left() == 0
+            && line.control().order(cx.waker()) == Order::Serve;
         // Most answers leave at once.
         match Sending::begin(cx, line, answer, self.asked)? {
             None => Poll::Ready(Ok(())),
@@ -155,9 +169,51 @@ impl Line {
         self.presence.control()
     }
 
+    /// The same while the content that is still to come is read by whoever answers the request.
+    fn lent(self, whole: &mut Whole, most: usize) -> Self {
+        let Self { stream, presence, ahead, hints } = self;
+        let stream = match stream {
+            Stream::Tcp(stream) => {
+                let Content::Whole(begun) = std::mem::replace(whole.request.body_mut(), Content::empty())
+                else {
+                    return Self { stream: Stream::Tcp(stream), presence, ahead, hints };
+                };
+                let (straight, lane) = Straight::new(begun, stream, whole.left, most);
+                *whole.request.body_mut() = Content::Coming(Inflow::Straight(straight));
+                Stream::Lent(lane)
+            }
+            other => other,
+        };
+        Self { stream, presence, ahead, hints }
+    }
+
+    /// Says that nothing more comes. Content that is still coming, and that nobody wants, is thrown away for a moment:
+    /// what the system says about it otherwise, a reset, could take the answer from the client (RFC 9112 section 9.6).
+    async fn leave(&mut self) {
+        let _ = poll_fn(|cx| self.stream.poll_shutdown(cx)).await;
+        if self.stream.left() > 0 {
+            let _ = tokio::time::timeout(LINGER, poll_fn(|cx| self.poll_discard(cx))).await;
+        }
+    }
+
+    fn poll_discard(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        IN.with_borrow_mut(|room| {
+            room.resize(READ, 0);
+            while self.control().order(cx.waker()) != Order::Leave {
+                let mut into = ReadBuf::new(room);
+                match ready!(self.stream.poll_read(cx, &mut into)) {
+                    Ok(()) if !into.filled().is_empty() => {}
+                    Ok(()) | Err(_) => break,
+                }
+            }
+            Poll::Ready(())
+        })
+    }
+
     fn poll_request(&mut self, cx: &mut Context<'_>, settings: &Settings) -> Poll<Heard> {
+        let long = matches!(self.stream, Stream::Tcp(_));
         if !self.ahead.is_empty() {
-            return Poll::Ready(match head::request(&self.ahead, settings) {
+            return Poll::Ready(match head::request(&self.ahead, settings, long) {
                 Some(whole) => {
                     self.ahead.drain(..whole.taken);
                     Heard::Request(whole)
@@ -174,7 +230,7 @@ impl Line {
                 return Poll::Ready(Heard::End);
             }
             self.presence.control().bytes_read();
-            Poll::Ready(match head::request(bytes, settings) {
+            Poll::Ready(match head::request(bytes, settings, long) {
                 Some(whole) => {
                     self.ahead.extend_from_slice(&bytes[whole.taken..]);
                     Heard::Request(whole)
@@ -198,7 +254,8 @@ impl Line {
             return Poll::Ready(());
         }
         self.poll_hints(cx);
-        while self.ahead.len() < AHEAD {
+        // Whoever reads the content finds out what becomes of the client, and wakes us.
+        while self.ahead.len() < AHEAD && !self.stream.is_lent() {
             let mut room = [const { MaybeUninit::uninit() }; 2048];
             let mut into = ReadBuf::uninit(&mut room);
             match self.stream.poll_read(cx, &mut into) {

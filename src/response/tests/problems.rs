@@ -66,7 +66,7 @@ async fn upstream_errors() -> Vec<UpstreamError> {
         UpstreamError::BodyStalled(limit),
         UpstreamError::UploadStalled(limit),
         UpstreamError::ClientStalled(limit),
-        UpstreamError::ClientBody(hyper_error().await),
+        UpstreamError::ClientBody(std::io::Error::other(hyper_error().await)),
         UpstreamError::Invalid("it is not an HTTP message"),
     ]
 }

@@ -10,6 +10,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 
 use super::super::*;
+use crate::inflow::Inflow;
 use crate::route::HeaderPolicy;
 use crate::upstream::fake::*;
 use crate::upstream::{OutBody, Outgoing, Upstream, UpstreamError};
@@ -51,7 +52,7 @@ async fn forward(
     let outgoing = if wants_upgrade {
         Outgoing::upgrade(parts, None, &injected())
     } else {
-        Outgoing::plain(parts, OutBody::Streamed(body), None, &injected())
+        Outgoing::plain(parts, OutBody::Streamed(Inflow::ByHyper(body)), None, &injected())
     };
     Ok(match upstream.send(outgoing).await {
         Ok(reply) if reply.status() == 101 => {

@@ -49,6 +49,7 @@ impl Rest {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        self.poll_beside(cx);
         loop {
             match self.next() {
                 Ok(Some(Piece::Data(data))) => return Poll::Ready(Some(Ok(Frame::data(data)))),
@@ -87,6 +88,7 @@ impl Rest {
         cx: &mut Context<'_>,
         pipe: &mut Pipe,
     ) -> Option<Poll<io::Result<usize>>> {
+        self.poll_beside(cx);
         let (Framing::Sized(left), Wire::Plain(tcp), true) =
             (&mut self.framing, &self.conn.wire, self.conn.read.is_empty())
         else {
@@ -103,6 +105,17 @@ impl Rest {
             }
             other => other,
         })
+    }
+
+    /// Goes on with the upload, where the answer has begun before its end.
+    pub(in crate::upstream) fn poll_beside(&mut self, cx: &mut Context<'_>) {
+        let Lean { upload, wire, watch, .. } = &mut self.conn;
+        if let Some(sending) = upload
+            && sending.poll(cx, wire, watch).is_ready()
+        {
+            // If it failed, the answer's end will tell.
+            *upload = None;
+        }
     }
 
     /// What can be told from the bytes at hand.

@@ -9,7 +9,7 @@ use crate::upstream::outgoing::{Named, Outgoing, X_SC_VERSION};
 
 /// Request line, fields and the empty line (RFC 9112 section 3).
 pub(super) fn render(order: Order<'_>, out: &mut Vec<u8>) {
-    let Order { outgoing, base, sealed, .. } = order;
+    let Order { outgoing, length, base, sealed, .. } = order;
     out.extend_from_slice(outgoing.method().as_str().as_bytes());
     out.push(b' ');
     base.write_target(outgoing.path(), out);
@@ -42,7 +42,6 @@ pub(super) fn render(order: Order<'_>, out: &mut Vec<u8>) {
             out.extend_from_slice(b"x-sc-version: 2\r\n");
         }
     }
-    let length = outgoing.held().len();
     if length > 0 || matches!(*outgoing.method(), Method::POST | Method::PUT | Method::PATCH) {
         out.extend_from_slice(b"content-length: ");
         number(length, out);
@@ -55,7 +54,7 @@ fn field(name: &HeaderName, value: &HeaderValue, out: &mut Vec<u8>) {
     fields::write(name.as_str().as_bytes(), value.as_bytes(), out);
 }
 
-fn number(n: usize, out: &mut Vec<u8>) {
+fn number(n: u64, out: &mut Vec<u8>) {
     let mut digits = [0; 20];
     let mut at = digits.len();
     let mut n = n;

@@ -11,6 +11,7 @@ mod fidelity;
 mod hops;
 mod refused;
 mod two_ways;
+mod uploads;
 
 /// The status of the first answer in what a client read.
 pub(crate) fn status(answer: &str) -> u16 {
