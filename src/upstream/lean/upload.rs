@@ -41,7 +41,7 @@ impl Upload {
         watch: &Watch,
     ) -> Poll<io::Result<()>> {
         loop {
-            if let Poll::Pending = self.poll_out(cx, wire)? {
+            if self.poll_out(cx, wire)?.is_pending() {
                 watch.wait(Waiting::Room);
                 return Poll::Pending;
             }
