@@ -275,7 +275,7 @@ mod tests {
     const READ_WHERE_THEY_ARE_USED: &[(&str, &str, &str)] = &[
         ("listen.workers", include_str!("build.rs"), "match config.listen.workers {"),
         ("session.find_again", include_str!("scout.rs"), "config.session.find_again"),
-        ("limits.held_bytes", include_str!("mod.rs"), "HeldBytes::new(config.limits.held_bytes)"),
+        ("limits.held_bytes", include_str!("ground.rs"), "HeldBytes::new(config.limits.held_bytes)"),
         ("limits.drain", include_str!("mod.rs"), "drain: config.limits.drain,"),
         ("limits.secret_command", include_str!("../config/mod.rs"), "self.limits.secret_command"),
         (
