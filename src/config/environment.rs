@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt;
+use std::ops::Bound;
 use std::path::PathBuf;
 
 use inherited::Sockets;
@@ -60,6 +61,12 @@ impl Environment {
             .filter(|(name, _)| !name.starts_with(PREFIX) && !PASSED.contains(&name.as_str()))
     }
 
+    /// Whether none of the variables is ours: then nothing has to be looked for.
+    pub(super) fn has_none_of_ours(&self) -> bool {
+        let mut from = self.variables.range::<str, _>((Bound::Included(PREFIX), Bound::Unbounded));
+        !from.next().is_some_and(|(name, _)| name.starts_with(PREFIX))
+    }
+
     /// The text given for a setting, and the variable that gives it.
     pub(super) fn given(&self, setting: &Setting) -> Option<(String, &OsString)> {
         let name = setting.variable();
@@ -69,6 +76,9 @@ impl Environment {
 
     /// Complains about variables that look like settings and are none.
     pub(super) fn report_unknown(&self, reader: &mut Reader<'_>, settings: &[&Setting]) {
+        if self.has_none_of_ours() {
+            return;
+        }
         let mut known: Vec<String> = OTHERS.map(str::to_owned).to_vec();
         for setting in settings.iter().filter(|setting| !setting.repeated()) {
             known.push(setting.variable());

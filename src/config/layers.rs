@@ -118,6 +118,9 @@ impl<'r, 'a> Section<'r, 'a> {
 
     fn variable(&mut self, setting: &Setting) -> Option<Option<Written>> {
         let environment = self.reader.environment;
+        if environment.has_none_of_ours() {
+            return None;
+        }
         let by_file = setting.file_variable().and_then(|name| Some((environment.get(&name)?, name)));
         let Some((name, text)) = environment.given(setting) else {
             let (path, name) = by_file?;

@@ -115,16 +115,43 @@ impl Dialect {
 
     /// Replaces the names of bases, then `{auth}`, which some of them stand on, then `{portal}`.
     fn expand(&self, template: &str) -> String {
-        template
-            .replace("{login}", &self.login_base)
-            .replace("{register}", &self.register_base)
-            .replace("{password}", &self.password_base)
-            .replace("{security}", &self.security_base)
-            .replace("{channel}", &self.channel_base)
-            .replace("{auth}", &self.auth_base)
-            .replace("{portal}", &self.portal)
+        let mut path = String::with_capacity(64);
+        self.put(template, NESTED, &mut path);
+        path
+    }
+
+    /// In one pass: a start expands some sixty of them.
+    fn put(&self, template: &str, nested: u8, path: &mut String) {
+        let mut rest = template;
+        while let Some(at) = rest.find('{') {
+            path.push_str(&rest[..at]);
+            rest = &rest[at..];
+            let (name, behind) = rest.split_at(rest.find('}').map_or(rest.len(), |end| end + 1));
+            match self.placeholder(name).filter(|_| nested > 0) {
+                Some(stands_for) => self.put(stands_for, nested - 1, path),
+                None => path.push_str(name),
+            }
+            rest = behind;
+        }
+        path.push_str(rest);
+    }
+
+    fn placeholder(&self, name: &str) -> Option<&str> {
+        Some(match name {
+            "{login}" => &self.login_base,
+            "{register}" => &self.register_base,
+            "{password}" => &self.password_base,
+            "{security}" => &self.security_base,
+            "{channel}" => &self.channel_base,
+            "{auth}" => &self.auth_base,
+            "{portal}" => &self.portal,
+            _ => return None,
+        })
     }
 }
+
+/// A path may name a base, that one `{auth}`, and that one the portal.
+const NESTED: u8 = 3;
 
 /// What stands for a session's id in `terminate_path`.
 const SESSION_ID: &str = "{session_id}";
