@@ -16,7 +16,7 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::net::TcpStream;
 
-use crate::splice::Pipe;
+use crate::splice::{Pipe, poll_try};
 
 /// Content that is coming.
 pub enum Inflow {
@@ -78,17 +78,17 @@ impl Straight {
         }
         let Some(lane) = &self.lane else { return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into())) };
         let most = usize::try_from(self.left).unwrap_or(usize::MAX).min(self.most);
-        loop {
-            ready!(lane.stream.poll_read_ready(cx))?;
-            let mut piece = BytesMut::with_capacity(most);
-            match lane.stream.try_read_buf(&mut (&mut piece).limit(most)) {
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
-                read => {
-                    self.took(read)?;
-                    return Poll::Ready(Ok(piece.freeze()));
-                }
-            }
-        }
+        let mut piece = BytesMut::new();
+        let read = ready!(poll_try(
+            || lane.stream.poll_read_ready(cx),
+            || {
+                // No memory is asked for before there is something to read.
+                piece.reserve(most);
+                lane.stream.try_read_buf(&mut (&mut piece).limit(most))
+            },
+        ));
+        self.took(read)?;
+        Poll::Ready(Ok(piece.freeze()))
     }
 
     fn took(&mut self, read: io::Result<usize>) -> io::Result<usize> {
@@ -186,16 +186,9 @@ impl fmt::Debug for Inflow {
 mod tests {
     use http_body_util::BodyExt as _;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-    use tokio::net::TcpListener;
 
     use super::*;
-
-    async fn pair() -> (TcpStream, TcpStream) {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let (one, other) =
-            tokio::join!(TcpStream::connect(listener.local_addr().unwrap()), listener.accept());
-        (one.unwrap(), other.unwrap().0)
-    }
+    use crate::splice::tests::pair;
 
     #[tokio::test]
     async fn it_ends_where_it_ends_and_gives_the_connection_back() {

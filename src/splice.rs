@@ -96,23 +96,19 @@ impl Pipe {
     ) -> Option<Poll<io::Result<usize>>> {
         let (Some(ends), 0) = (&self.ends, self.holds) else { return None };
         let most = usize::try_from(most).unwrap_or(usize::MAX).min(CAPACITY);
-        loop {
-            match from.poll_read_ready(cx) {
-                Poll::Ready(Ok(())) => {}
-                other => return Some(other.map_ok(|()| 0)),
+        let filled = poll_try(
+            || from.poll_read_ready(cx),
+            || from.try_io(Interest::READABLE, || moved(from, &ends.into, most)),
+        );
+        match &filled {
+            Poll::Ready(Err(e)) if is_refusal(e) => {
+                REFUSED.store(true, Ordering::Relaxed);
+                return None;
             }
-            match from.try_io(Interest::READABLE, || moved(from, &ends.into, most)) {
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
-                Err(e) if is_refusal(&e) => {
-                    REFUSED.store(true, Ordering::Relaxed);
-                    return None;
-                }
-                filled => {
-                    self.holds = *filled.as_ref().unwrap_or(&0);
-                    return Some(Poll::Ready(filled));
-                }
-            }
+            Poll::Ready(Ok(bytes)) => self.holds = *bytes,
+            Poll::Ready(Err(_)) | Poll::Pending => {}
         }
+        Some(filled)
     }
 
     /// Moves what the socket takes out of the pipe, which has to hold something.
@@ -121,17 +117,31 @@ impl Pipe {
     /// The socket's.
     pub fn poll_drain(&mut self, cx: &mut Context<'_>, to: &TcpStream) -> Poll<io::Result<usize>> {
         let Some(ends) = &self.ends else { return Poll::Ready(Ok(0)) };
-        loop {
-            ready!(to.poll_write_ready(cx))?;
-            match to.try_io(Interest::WRITABLE, || moved(&ends.out, to, self.holds)) {
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
-                Ok(0) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                Ok(drained) => {
-                    self.holds -= drained;
-                    return Poll::Ready(Ok(drained));
-                }
-                Err(e) => return Poll::Ready(Err(e)),
-            }
+        let drained = ready!(poll_try(
+            || to.poll_write_ready(cx),
+            || to.try_io(Interest::WRITABLE, || moved(&ends.out, to, self.holds)),
+        ))?;
+        if drained == 0 {
+            return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+        }
+        self.holds -= drained;
+        Poll::Ready(Ok(drained))
+    }
+}
+
+/// What an attempt at a socket gives once that is ready; where its readiness was a mistake, it is waited for again.
+///
+/// # Errors
+/// The socket's, and never `WouldBlock`.
+pub fn poll_try(
+    mut ready: impl FnMut() -> Poll<io::Result<()>>,
+    mut attempt: impl FnMut() -> io::Result<usize>,
+) -> Poll<io::Result<usize>> {
+    loop {
+        ready!(ready())?;
+        match attempt() {
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
+            done => return Poll::Ready(done),
         }
     }
 }
@@ -194,7 +204,7 @@ pub fn forget() {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::future::poll_fn;
 
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -202,7 +212,8 @@ mod tests {
 
     use super::*;
 
-    async fn pair() -> (TcpStream, TcpStream) {
+    /// Both ends of a connection.
+    pub(crate) async fn pair() -> (TcpStream, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (one, other) =
             tokio::join!(TcpStream::connect(listener.local_addr().unwrap()), listener.accept());

@@ -17,6 +17,7 @@ use tokio_rustls::server::TlsStream;
 use super::control::Presence;
 use super::witness::Witness;
 use crate::inflow::Lane;
+use crate::splice::poll_try;
 
 /// A head and a small body leave in one flat write up to this size: gathering them costs less than a vectored
 /// write does. Beyond it the copy costs more, and large bodies must not be copied at all.
@@ -169,20 +170,6 @@ impl Stream {
         match self {
             Self::Tcp(_) | Self::Unix(_) | Self::Lent(_) => Poll::Ready(Ok(())),
             Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
-        }
-    }
-}
-
-/// By readiness: tries, and waits on where it was mistaken.
-fn poll_try(
-    mut ready: impl FnMut() -> Poll<io::Result<()>>,
-    mut attempt: impl FnMut() -> io::Result<usize>,
-) -> Poll<io::Result<usize>> {
-    loop {
-        ready!(ready())?;
-        match attempt() {
-            Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
-            done => return Poll::Ready(done),
         }
     }
 }

@@ -107,17 +107,10 @@ mod tests {
     use std::time::Duration;
 
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-    use tokio::net::{TcpListener, TcpStream};
 
     use super::*;
+    use crate::splice::tests::pair;
     use crate::upstream::watch::Ticks;
-
-    async fn pair() -> (TcpStream, TcpStream) {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let (one, other) =
-            tokio::join!(TcpStream::connect(listener.local_addr().unwrap()), listener.accept());
-        (one.unwrap(), other.unwrap().0)
-    }
 
     #[tokio::test]
     async fn a_portal_that_takes_a_little_at_a_time_gets_more_time_for_each() {
